@@ -1,0 +1,135 @@
+"""FunctionGraph express workflows in Jupyter: cells and forms run them, DataFrames hold the results.
+
+    import fgnb
+    fgnb.connect("local")                          # the embedded service: no account, no port
+    run = fgnb.run("order-triage", {"sku": "A-100", "qty": 3})
+    run.status, run.output, run.frame, run.errors
+    fgnb.compare(run, fgnb.run("order-triage", {"sku": "B-7", "qty": 3}))
+    fgnb.form("order-triage")
+
+In a notebook: ``%load_ext fgnb``, then cells that start with ``%%fgworkflow order-triage``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fgnb.wiring import hooks as _hooks
+
+if TYPE_CHECKING:
+    from fgnb.errors import (
+        ConfigError,
+        DefinitionError,
+        FgnbError,
+        InputError,
+        NotSent,
+        OutcomeUnknown,
+        RequestRejected,
+        RunCancelled,
+        RunError,
+        RunInterrupted,
+        ServiceError,
+        WorkflowFailed,
+        WorkflowNotFound,
+        WorkflowTimedOut,
+    )
+    from fgnb.local.functions import function
+    from fgnb.runs.compare import Comparison
+    from fgnb.runs.run import NodeError, Run
+    from fgnb.runs.runset import RunSet
+    from fgnb.session import (
+        Session,
+        Workflow,
+        arun,
+        compare,
+        connect,
+        deploy,
+        form,
+        run,
+        workflow,
+        workflows,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "ConfigError",
+    "DefinitionError",
+    "FgnbError",
+    "InputError",
+    "NodeError",
+    "NotSent",
+    "OutcomeUnknown",
+    "RequestRejected",
+    "Run",
+    "RunCancelled",
+    "RunError",
+    "RunInterrupted",
+    "RunSet",
+    "ServiceError",
+    "Session",
+    "Workflow",
+    "WorkflowFailed",
+    "WorkflowNotFound",
+    "WorkflowTimedOut",
+    "arun",
+    "compare",
+    "connect",
+    "deploy",
+    "form",
+    "function",
+    "run",
+    "workflow",
+    "workflows",
+]
+
+# Everything is imported at first use: `import fgnb` and `%load_ext fgnb` cost next to nothing.
+_HOMES = {
+    "Comparison": "fgnb.runs.compare",
+    "NodeError": "fgnb.runs.run",
+    "Run": "fgnb.runs.run",
+    "RunSet": "fgnb.runs.runset",
+    "function": "fgnb.local.functions",
+    **dict.fromkeys(
+        ["Session", "Workflow", "arun", "compare", "connect", "deploy", "form", "run", "workflow", "workflows"],
+        "fgnb.session",
+    ),
+}
+
+_hooks.update(
+    {
+        "show Run": "fgnb.render.run:show",
+        "show RunSet": "fgnb.render.runset:show",
+        "show Comparison": "fgnb.render.comparison:show",
+        "show Workflow": "fgnb.render.workflow:show",
+        "form": "fgnb.notebook.form:Form",
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'fgnb' has no attribute '{name}'")
+    value = getattr(import_module(_HOMES.get(name, "fgnb.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Make ``%load_ext fgnb`` register the magics; called by IPython."""
+    from fgnb.notebook.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the magics away again; called by IPython for ``%unload_ext fgnb``."""
+    from fgnb.notebook.magics import unload
+
+    unload(shell)

@@ -1,0 +1,122 @@
+"""An event loop in a daemon thread, started at first use, whose waits can be interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+import weakref
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as WaitTimeout
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SLICE = 0.1  # seconds between two looks at whether the user interrupted
+GRACE = 0.5  # seconds an interrupted coroutine has to close what it holds
+
+_loops: weakref.WeakSet[BackgroundLoop] = weakref.WeakSet()
+
+
+class BackgroundLoop:
+    """Runs coroutines in a thread of its own, for callers that have no event loop or a busy one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        _loops.add(self)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop; its thread is started when it is asked for first."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._serve, args=(self._loop,), name=self.name, daemon=True).start()
+            return self._loop
+
+    @staticmethod
+    def _serve(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+
+    def forget(self) -> None:
+        """Leave the present loop to itself and start a new one at the next use.
+
+        For a loop that no longer answers, and for the child of a fork, where its thread is gone.
+        """
+        self._lock = threading.Lock()
+        self._loop = None
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start `coroutine` on the loop; cancelling the future cancels it there.
+
+        It runs in a copy of the caller's context, so that what it displays lands in the cell that
+        started it.
+        """
+        future: Future[T] = Future()
+        loop = self.loop
+
+        def start() -> None:
+            task = loop.create_task(coroutine)
+            task.add_done_callback(lambda done: _hand_over(done, future))
+            future.add_done_callback(lambda done: done.cancelled() and loop.call_soon_threadsafe(task.cancel))
+
+        loop.call_soon_threadsafe(start, context=contextvars.copy_context())
+        return future
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run `coroutine` on the loop and wait for its result.
+
+        A KeyboardInterrupt cancels it, waits a moment until it has let go of what it holds, and is
+        raised again.
+        """
+        ended = threading.Event()
+
+        async def watched() -> T:
+            try:
+                return await coroutine
+            finally:
+                ended.set()
+
+        future = self.submit(watched())
+        try:
+            return wait(future)
+        except KeyboardInterrupt:
+            if future.cancel():
+                ended.wait(GRACE)
+            raise
+
+
+def wait(future: Future[T]) -> T:
+    """Return the future's result; waits in slices, so that Ctrl-C is seen on every platform."""
+    while True:
+        try:
+            return future.result(SLICE)
+        except WaitTimeout:
+            if future.done():  # the result itself is a TimeoutError, or it came this instant
+                return future.result()
+
+
+def _hand_over(task: asyncio.Task[T], future: Future[T]) -> None:
+    if future.cancelled():
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not complain
+    elif task.cancelled():
+        future.set_exception(CancelledError())
+    elif (error := task.exception()) is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(task.result())
+
+
+def _forget_all() -> None:
+    for loop in list(_loops):
+        loop.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,219 @@
+"""The exception tree: what happened, where, and what to do next.
+
+FgnbError
+├── ConfigError               a setting is missing or wrong
+├── InputError                what the user wrote can't be sent (also a ValueError)
+│   ├── SyntaxProblem         a text is not JSON or YAML
+│   └── OptionError           a cell's or a command's option is wrong
+├── DefinitionError           a workflow definition is invalid (also a ValueError)
+├── WorkflowNotFound          no workflow of that name or id (also a LookupError)
+├── ServiceError              a call other than a run was refused, or its answer can't be trusted
+│   ├── ConnectionFailed      the connection never came up: nothing was sent
+│   └── AnswerLost            it was sent, but no trustworthy answer came
+└── RunError                  a run that did not succeed; carries it as ``.run``
+    ├── WorkflowFailed
+    ├── WorkflowTimedOut
+    ├── RequestRejected
+    ├── NotSent
+    ├── OutcomeUnknown
+    └── RunCancelled
+RunInterrupted                a KeyboardInterrupt that carries the run it interrupted
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fgnb.runs.run import Run
+
+MAX_LINES = 15
+MAX_WIDTH = 400
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that `word` most likely stands for, or None."""
+    candidates = list(known)
+    by_fold = {candidate.casefold(): candidate for candidate in reversed(candidates)}
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    return by_fold[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str], *, form: str = "{}") -> str:
+    """Return ``"; did you mean X?"`` with X written as `form` says, or an empty text."""
+    found = nearest(word, known)
+    return f"; did you mean {form.format(found)}?" if found else ""
+
+
+class _ShortTraceback:
+    """Shows an exception in a notebook as a few lines instead of a traceback.
+
+    IPython prints what ``_render_traceback_`` returns and still sends a proper ``error`` output,
+    so that "Run all", nbclient and papermill stop.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        lines = f"{type(self).__name__}: {self}".splitlines()
+        if len(lines) > MAX_LINES:
+            lines = [*lines[: MAX_LINES - 1], f"… {len(lines) - MAX_LINES + 1} more lines"]
+        return [line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 1] + "…" for line in lines]
+
+
+class FgnbError(_ShortTraceback, Exception):
+    """Base of every exception that fgnb raises on purpose."""
+
+
+class ConfigError(FgnbError):
+    """A setting is missing or wrong; the message says which and where it came from."""
+
+
+class InputError(FgnbError, ValueError):
+    """What the user wrote can't be sent: `path` is the place in the value, e.g. ``order.qty``."""
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        self.message = message
+        self.path = path
+        super().__init__(f"{message} (at {path})" if path else message)
+
+
+class SyntaxProblem(InputError):
+    """A text is not what it should be; `line` and `column` count from 1, `source` is the text."""
+
+    def __init__(self, message: str, *, source: str, line: int, column: int) -> None:
+        self.source = source
+        self.line = line
+        self.column = column
+        super().__init__(f"{message} (line {line}, column {column}){self._excerpt()}")
+
+    def _excerpt(self) -> str:
+        lines = self.source.splitlines()
+        if not 1 <= self.line <= len(lines):
+            return ""
+        text, at = lines[self.line - 1], self.column - 1
+        start = max(0, at - 50)
+        shown = text[start : start + 76].replace("\t", " ")
+        return f"\n    {shown}\n    {' ' * (at - start)}^"
+
+
+class OptionError(InputError):
+    """A cell's or a command's option is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a definition.
+
+    `path` is a JSONPath into the definition (``$.states[0].transition``), `state` the id of the
+    state it belongs to, if any.
+    """
+
+    path: str
+    message: str
+    state: str | None = None
+
+    def __str__(self) -> str:
+        where = f"state '{self.state}', {self.path}" if self.state is not None else self.path
+        return f"{where}: {self.message}"
+
+
+class DefinitionError(FgnbError, ValueError):
+    """A workflow definition is invalid; `problems` holds every single one found."""
+
+    def __init__(self, problems: Sequence[Problem], *, name: str | None = None) -> None:
+        self.problems = tuple(problems)
+        self.name = name
+        title = f"workflow '{name}'" if name else "the workflow definition"
+        count = len(self.problems)
+        plural = "problem" if count == 1 else "problems"
+        lines = [f"{title} has {count} {plural}", *(f"  {problem}" for problem in problems)]
+        super().__init__("\n".join(lines))
+
+
+class WorkflowNotFound(FgnbError, LookupError):
+    """No workflow has this name or id; `known` holds the names that exist."""
+
+    def __init__(self, workflow: str, known: Sequence[str] = ()) -> None:
+        self.workflow = workflow
+        self.known = tuple(known)
+        hint = did_you_mean(workflow, known, form="'{}'")
+        if not known:
+            exist = "\nThere are no workflows yet: create one with fgnb.deploy(file)."
+        else:
+            names = ", ".join(sorted(known)[:10])
+            exist = f"\nKnown workflows: {names}{', …' if len(known) > 10 else ''}"
+        super().__init__(f"no workflow is called '{workflow}'{hint}{exist}")
+
+
+class ServiceError(FgnbError):
+    """A call was refused, or its answer can't be trusted.
+
+    `status` is the HTTP status, `code` and `message` the service's own words (e.g. ``FGS.3002``),
+    `request_id` what the service's support asks for; each is None where there was none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.message = message
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        head = " ".join(str(part) for part in (status, code) if part is not None)
+        text = f"{head}: {message}" if head else message
+        super().__init__(f"{text}\nrequest id: {request_id}" if request_id else text)
+
+
+class ConnectionFailed(ServiceError):
+    """The connection never came up: nothing was sent, so sending again is safe."""
+
+
+class AnswerLost(ServiceError):
+    """The request was sent, but no trustworthy answer came: it may have taken effect."""
+
+
+class RunError(FgnbError):
+    """A run that did not succeed; it is complete in ``.run``."""
+
+    def __init__(self, message: str, run: Run) -> None:
+        self.run = run
+        super().__init__(message)
+
+
+class WorkflowFailed(RunError):
+    """The workflow ran and one of its nodes failed."""
+
+
+class WorkflowTimedOut(RunError):
+    """The workflow ran longer than the service allows."""
+
+
+class RequestRejected(RunError):
+    """The service refused the request: nothing ran."""
+
+
+class NotSent(RunError):
+    """The connection never came up: nothing ran."""
+
+
+class OutcomeUnknown(RunError):
+    """The request was sent but no trustworthy answer came: the workflow may have run."""
+
+
+class RunCancelled(RunError):
+    """The run was cancelled before it was sent: nothing ran."""
+
+
+class RunInterrupted(_ShortTraceback, KeyboardInterrupt):
+    """The user interrupted a run; ``.run`` holds what is known of it."""
+
+    def __init__(self, message: str, run: Run) -> None:
+        self.run = run
+        super().__init__(message)

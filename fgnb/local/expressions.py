@@ -1,0 +1,210 @@
+"""The expression language of definitions: JSONPaths, filters and argument templates.
+
+JSONPath is RFC 9535's, by the library jsonpath-rfc9535; a path to one place (``$.a.b[0].c``) is
+compiled to its keys, which is what nearly all real mappings are. Nothing is ever evaluated as code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jsonpath_rfc9535
+
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+"""What a path gives that leads nowhere; not the same as null."""
+
+MAX_LENGTH = 4096
+_NAME = r"[A-Za-z_\u0080-\U0010FFFF][0-9A-Za-z_\u0080-\U0010FFFF]*"
+_SINGULAR = re.compile(rf"\$(?:\.{_NAME}|\[-?(?:0|[1-9]\d{{0,15}})\]|\['[^'\\]*'\])*")
+_STEP = re.compile(rf"\.(?P<name>{_NAME})|\[(?P<position>-?\d+)\]|\['(?P<quoted>[^'\\]*)'\]")
+_PATH_START = re.compile(r"\$(?:CONST(?![0-9A-Za-z_])|[.\[]|\s*$)")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]?\d+)?")
+
+Query = Callable[[Any], Any]
+"""Gives what a path selects in a value, or MISSING."""
+
+
+class ExpressionError(ValueError):
+    """An expression is malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What argument templates may refer to.
+
+    `data` is the state's filtered input, `input` the execution's, which stands in where `data` has
+    no such path; `constants` are the definition's.
+    """
+
+    data: Any
+    input: Any
+    constants: dict[str, Any]
+
+
+Template = Callable[[Scope], Any]
+"""Gives an argument's value in a scope, or MISSING."""
+
+
+def singular_keys(path: str) -> tuple[str | int, ...] | None:
+    """Return the keys and positions of a path to one place, or None if it can select several."""
+    if not _SINGULAR.fullmatch(path):
+        return None
+    return tuple(
+        int(step["position"]) if step["position"] is not None else step["name"] or step["quoted"] or ""
+        for step in _STEP.finditer(path)
+    )
+
+
+def compile_path(path: str) -> Query:
+    """Compile a JSONPath.
+
+    A path to one place gives its value, or MISSING; any other gives the list of what it selects.
+
+    Raises:
+        ExpressionError: it is not a JSONPath.
+    """
+    path = path.strip()
+    if len(path) > MAX_LENGTH:
+        raise ExpressionError(f"a path may have {MAX_LENGTH} characters, not {len(path)}")
+    keys = singular_keys(path)
+    if keys is not None:
+        return lambda value: _descend(value, keys)
+    try:
+        query = jsonpath_rfc9535.compile(path)
+    except (jsonpath_rfc9535.JSONPathError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
+        raise ExpressionError(f"'{_cut(path)}' is not a JSONPath: {reason}") from None
+    return lambda value: query.find(value).values()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _descend(value: Any, keys: tuple[str | int, ...]) -> Any:
+    for key in keys:
+        if isinstance(key, str):
+            if not isinstance(value, dict) or key not in value:
+                return MISSING
+        elif not isinstance(value, list) or not -len(value) <= key < len(value):
+            return MISSING
+        value = value[key]
+    return value
+
+
+def compile_filter(path: str) -> Query | None:
+    """Compile a ``state_data_filter`` path; None for ``""`` and ``"$"``, which pass all through."""
+    return None if path.strip() in ("", "$") else compile_path(path)
+
+
+def split_template(text: str) -> tuple[str, str | None] | None:
+    """Split ``path | default``; None if `text` is a literal, which does not start with a path.
+
+    ``|`` inside quotes or brackets belongs to the path.
+    """
+    if not _PATH_START.match(text.lstrip()):
+        return None
+    quote, depth = "", 0
+    for at, char in enumerate(text):
+        if quote:
+            quote = "" if char == quote and text[at - 1] != "\\" else quote
+        elif char in "'\"":
+            quote = char
+        elif char in "[(":
+            depth += 1
+        elif char in ")]":
+            depth -= 1
+        elif char == "|" and depth == 0:
+            return text[:at].strip(), text[at + 1 :].strip()
+    return text.strip(), None
+
+
+def literal(text: str) -> Any:
+    """Return what a default written without a path means: a number, a boolean, null, or text.
+
+    Text may stand in single quotes, and must where it looks like one of the others.
+    """
+    if len(text) >= 2 and text[0] == text[-1] == "'":
+        return text[1:-1]
+    if text in ("true", "false"):
+        return text == "true"
+    if text == "null":
+        return None
+    if number := _NUMBER.fullmatch(text):
+        return float(text) if number["fraction"] or number["exponent"] else int(text)
+    return text
+
+
+def compile_template(template: Any, on_error: Callable[[tuple[str | int, ...], str], None]) -> Template:
+    """Compile an argument template; objects and lists are walked, texts may be paths.
+
+    An argument whose path leads nowhere and that has no default is left out, so that a handler's
+    own default applies; in a list it is null, so that positions hold.
+
+    Args:
+        template: the JSON value of ``arguments`` or a part of it.
+        on_error: told the place and the text of each malformed expression.
+    """
+
+    def build(node: Any, place: tuple[str | int, ...]) -> Template:
+        if isinstance(node, dict):
+            members = {key: build(member, (*place, key)) for key, member in node.items()}
+            return lambda scope: {
+                key: value for key, member in members.items() if (value := member(scope)) is not MISSING
+            }
+        if isinstance(node, list):
+            items = [build(item, (*place, position)) for position, item in enumerate(node)]
+            return lambda scope: [None if (value := item(scope)) is MISSING else value for item in items]
+        if isinstance(node, str):
+            try:
+                return _text_template(node)
+            except ExpressionError as error:
+                on_error(place, str(error))
+        return lambda scope: node
+
+    return build(template, ())
+
+
+def _text_template(text: str) -> Template:
+    split = split_template(text)
+    if split is None:
+        return lambda scope: text
+    candidate = _reference(split[0])
+    if split[1] is None:
+        return candidate
+    fallback_text = split[1]
+    if _PATH_START.match(fallback_text):
+        fallback = _reference(fallback_text)
+    else:
+        value = literal(fallback_text)
+
+        def fallback(scope: Scope) -> Any:
+            return value
+
+    return lambda scope: fallback(scope) if (found := candidate(scope)) is MISSING else found
+
+
+def _reference(path: str) -> Template:
+    if path.startswith("$CONST"):
+        constant = compile_path("$" + path.removeprefix("$CONST"))
+        return lambda scope: constant(scope.constants)
+    query = compile_path(path)
+    # The official examples also write the root of the constants as $.constants
+    constants = compile_path("$" + path.removeprefix("$.constants")) if _is_constants(path) else None
+
+    def reference(scope: Scope) -> Any:
+        found = query(scope.data)
+        if found is MISSING and scope.input is not scope.data:
+            found = query(scope.input)
+        if found is MISSING and constants is not None:
+            found = constants(scope.constants)
+        return found
+
+    return reference
+
+
+def _is_constants(path: str) -> bool:
+    return re.match(r"\$\.constants(?![0-9A-Za-z_])", path) is not None

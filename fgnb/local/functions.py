@@ -1,0 +1,231 @@
+"""Functions of a workflow: plain Python, called as FunctionGraph calls them.
+
+A handler takes ``event`` (the arguments, as a dict) and ``context``, and returns a value that JSON
+can hold (page 02_0420 of the service's developer guide): None is null, a str must be a JSON text,
+anything else goes through ``json.dumps``. It may be ``async``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from fgnb.wire import ERROR_MESSAGE_LIMIT, PAYLOAD_LIMIT
+
+DEFAULT_TIMEOUT = 3.0  # seconds; the service's own default
+
+Handler = Callable[[Any, "Context"], Any]
+H = TypeVar("H", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A registered function; `timeout` in seconds."""
+
+    name: str
+    handler: Handler
+    timeout: float = DEFAULT_TIMEOUT
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the handler is a coroutine function."""
+        return inspect.iscoroutinefunction(self.handler)
+
+
+class Functions(Mapping[str, Function]):
+    """A set of functions by name."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Function] = {}
+
+    def register(self, handler: Handler, *, name: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Function:
+        """Add a handler under `name` (its own by default); a later one takes the place of an earlier.
+
+        Raises:
+            TypeError: it can't be called with ``(event, context)``.
+            ValueError: the timeout is not a positive number.
+        """
+        try:
+            inspect.signature(handler).bind(None, None)
+        except TypeError:
+            raise TypeError(
+                f"a function takes (event, context), but {handler!r} takes {inspect.signature(handler)}"
+            ) from None
+        if not timeout > 0:
+            raise ValueError(f"timeout must be a positive number of seconds, not {timeout!r}")
+        name = name or getattr(handler, "__name__", None) or ""
+        if not name:
+            raise ValueError(f"{handler!r} has no name of its own: give name=")
+        self._by_name[name] = Function(name, handler, timeout)
+        return self._by_name[name]
+
+    def __getitem__(self, name: str) -> Function:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+registered = Functions()
+"""What `function` has registered in this process."""
+
+
+@overload
+def function(handler: H, /) -> H: ...
+@overload
+def function(*, name: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Callable[[H], H]: ...
+def function(handler: H | None = None, /, *, name: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Any:
+    """Register a Python function that workflows of the embedded service may call.
+
+    The handler itself is returned unchanged, so it can still be called and tested as it is. A
+    workflow finds it by the name segment of the URN in its ``functions[].operation``
+    (``urn:fss:…:function:default:price:latest`` finds ``price``), else by ``functions[].name``.
+
+    Args:
+        handler: takes ``event`` and ``context``; may be async.
+        name: the name to register it under; the handler's own by default.
+        timeout: seconds a call may take; 3 by default, as in the service.
+
+    >>> @function
+    ... def price(event, context):
+    ...     return {"total": event["qty"] * event["unit"]}
+    >>> price({"qty": 2, "unit": 5}, None)
+    {'total': 10}
+    """
+
+    def register(handler: H) -> H:
+        registered.register(handler, name=name, timeout=timeout)
+        return handler
+
+    return register if handler is None else register(handler)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a handler is told about its call; the getters are named as in the service's runtime."""
+
+    function_name: str
+    request_id: str
+    project_id: str
+    workflow_id: str
+    execution_id: str
+    state_id: str
+    timeout: float
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def getRequestID(self) -> str:
+        """Return the id of this call."""
+        return self.request_id
+
+    def getRemainingTimeInMilliSeconds(self) -> int:
+        """Return how long the function may still run."""
+        return max(0, round((self.timeout - (time.monotonic() - self.started)) * 1000))
+
+    def getFunctionName(self) -> str:
+        """Return the function's name."""
+        return self.function_name
+
+    def getProjectID(self) -> str:
+        """Return the id of the project."""
+        return self.project_id
+
+    def getWorkflowID(self) -> str:
+        """Return the id of the workflow."""
+        return self.workflow_id
+
+    def getWorkflowRunID(self) -> str:
+        """Return the id of the execution."""
+        return self.execution_id
+
+    def getWorkflowStateID(self) -> str:
+        """Return the id of the state that makes this call."""
+        return self.state_id
+
+    def getLogger(self) -> logging.Logger:
+        """Return the function's logger, ``fgnb.function.<name>``."""
+        return logging.getLogger(f"fgnb.function.{self.function_name}")
+
+
+class FunctionFailed(Exception):
+    """A call that gave no result; `failure` is the runtime's failure object."""
+
+    def __init__(self, message: str, kind: str, stack: list[str] | None = None) -> None:
+        self.failure: dict[str, Any] = {"errorMessage": message, "errorType": kind}
+        if stack:
+            self.failure["stackTrace"] = stack
+        super().__init__(message)
+
+    def text(self, limit: int = ERROR_MESSAGE_LIMIT) -> str:
+        """Return the failure object as JSON text of at most `limit` characters, still valid JSON.
+
+        The outermost stack lines go first, then the end of the message.
+        """
+        failure = dict(self.failure)
+        stack = list(failure.get("stackTrace", ()))
+        while len(text := json.dumps(failure, ensure_ascii=False)) > limit:
+            if stack:
+                stack.pop(0)
+                failure["stackTrace"] = stack
+            else:
+                failure.pop("stackTrace", None)
+                message = failure["errorMessage"]
+                # escaping may double a character, so this can take more than one turn
+                failure["errorMessage"] = message[: max(0, len(message) - max(1, (len(text) - limit) // 2) - 1)] + "…"
+                failure["errorType"] = failure["errorType"][:200]
+        return text
+
+
+def event_text(arguments: Any) -> str:
+    """Return the arguments as the JSON text that a function gets.
+
+    Raises:
+        FunctionFailed: it is over 6 MB.
+    """
+    text = json.dumps(arguments)
+    if len(text) > PAYLOAD_LIMIT:
+        raise FunctionFailed(
+            f"the size of request body is beyond maximum:{PAYLOAD_LIMIT}, body size:{len(text)}", "RequestTooLarge"
+        )
+    return text
+
+
+def result_value(result: Any) -> Any:
+    """Return what a handler returned as a JSON value, through text as the service sends it.
+
+    Raises:
+        FunctionFailed: it is not JSON, or over 6 MB.
+    """
+    try:
+        text = result if isinstance(result, str) else json.dumps(result, allow_nan=False)
+        if len(text) > PAYLOAD_LIMIT:
+            raise FunctionFailed(
+                f"response body size {len(text)} exceeds the limit of {PAYLOAD_LIMIT}", "ResponseTooLarge"
+            )
+        return json.loads(text, parse_constant=_no_constant)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FunctionFailed(f"function result is not JSON: {error}", "InvalidResult") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def failure_of(error: BaseException) -> FunctionFailed:
+    """Return the runtime's failure object for an exception that a handler raised."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is fgnb's own call
+    stack = [
+        f'File "{Path(frame.filename).name}", line {frame.lineno}, in {frame.name}: {frame.line or ""}'.rstrip(": ")
+        for frame in frames
+    ]
+    return FunctionFailed(f"function invocation exception, error: {error}", type(error).__name__, stack)

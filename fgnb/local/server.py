@@ -1,0 +1,60 @@
+"""``fgnb serve``: the embedded service on a port of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from fgnb.errors import ConfigError
+from fgnb.local.app import make_app
+from fgnb.local.service import Service
+
+DEFAULT_PORT = 9000
+
+
+def serve(
+    service: Service,
+    *,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        service: what to serve.
+        host: an address of this machine's loopback; anything else is refused, since the service
+            runs code and asks nobody for keys.
+        port: the port; 0 takes a free one.
+        ready: called with the URL once connections are accepted.
+
+    Raises:
+        ConfigError: the host is not a loopback address, or the port is taken.
+    """
+    listener = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    config = uvicorn.Config(make_app(service), log_level="warning", access_log=False, lifespan="off")
+    ready(f"http://{shown}:{listener.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigError(f"the embedded service listens on loopback only, not on '{host}': use 127.0.0.1 or ::1")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"can't listen on {host} port {port}: {error.strerror}; try --port 0") from None
+    listener.listen(2048)
+    return listener

@@ -1,0 +1,93 @@
+"""Paths into JSON values: ``a.b[0].c``, and ``['odd.key']`` where a key is not a plain name.
+
+A plain name is RFC 9535's member-name shorthand: letters, digits, ``_`` and everything beyond
+ASCII, not starting with a digit. A path is a tuple of keys (str) and positions (int).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from fgnb.errors import InputError
+
+Path = tuple[str | int, ...]
+
+_PLAIN = re.compile(r"[A-Za-z_\u0080-\U0010FFFF][0-9A-Za-z_\u0080-\U0010FFFF]*")
+_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>\d+)\]|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]", re.DOTALL)
+_ESCAPES = {"'": "\\'", "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+_UNESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+
+
+def format_path(path: Path, root: str = "") -> str:
+    """Write a path as text, below `root` if given: ``('a', 0, 'b c')`` is ``a[0]['b c']``."""
+    parts = [root]
+    for step in path:
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+        elif _PLAIN.fullmatch(step):
+            parts.append(f".{step}" if parts != [""] else step)
+        else:
+            quoted = "".join(_ESCAPES.get(char, char) for char in step)
+            parts.append(f"['{quoted}']")
+    return "".join(parts)
+
+
+def parse_path(text: str) -> Path:
+    """Read a path as `format_path` writes it; keys such as ``order-id`` may stand unquoted.
+
+    Raises:
+        InputError: the text is not a path.
+    """
+    steps: list[str | int] = []
+    at = 0
+    while at < len(text) or not steps:
+        dotted = at > 0 and text[at] == "."
+        found = _STEP.match(text, at + dotted)
+        if found is None or (dotted and not found["name"]) or (found["name"] and at and not dotted):
+            raise InputError(f"'{text}' is not a path such as a.b[0]['odd key']: see position {at + 1}")
+        at = found.end()
+        if found["position"] is not None:
+            steps.append(int(found["position"]))
+        elif found["quoted"] is not None:
+            steps.append(re.sub(r"\\(.)", _unescape, found["quoted"], flags=re.DOTALL))
+        else:
+            steps.append(found["name"])
+    return tuple(steps)
+
+
+def _unescape(found: re.Match[str]) -> str:
+    return _UNESCAPES.get(found[1], found[1])
+
+
+def leaves(value: Any, path: Path = (), *, lists: bool = True) -> Iterator[tuple[Path, Any]]:
+    """Yield every leaf of a JSON value with its path, in document order.
+
+    An empty object or list is a leaf. With ``lists=False`` a list is a leaf as a whole.
+    """
+    if isinstance(value, dict) and value:
+        for key, member in value.items():
+            yield from leaves(member, (*path, key), lists=lists)
+    elif lists and isinstance(value, list) and value:
+        for position, item in enumerate(value):
+            yield from leaves(item, (*path, position), lists=lists)
+    else:
+        yield path, value
+
+
+def assign(target: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    """Return a copy of `target` with `value` at `path`; objects on the way are made or copied.
+
+    Raises:
+        InputError: the path leads through something that is not an object.
+    """
+    key, rest = path[0], path[1:]
+    if not isinstance(key, str):
+        raise InputError("a position can't be set here, only keys of objects", path=format_path(path))
+    if not rest:
+        return {**target, key: value}
+    inner = target.get(key, {})
+    if not isinstance(inner, dict):
+        raise InputError(f"can't set a key below {type(inner).__name__} '{key}'", path=format_path(path))
+    return {**target, key: assign(inner, rest, value)}

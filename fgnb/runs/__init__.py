@@ -1,0 +1,1 @@
+"""Runs: what came of each submission, as values, as DataFrames, and compared."""

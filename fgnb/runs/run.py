@@ -1,0 +1,233 @@
+"""One run of a workflow, as a value: what was sent, what became of it, and when."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from fgnb import errors
+from fgnb.client.outcome import Outcome
+from fgnb.errors import RunError
+from fgnb.wire import NodeError as WireNodeError
+from fgnb.wire import parse_time
+from fgnb.wiring import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATUSES = ("success", "fail", "timeout", "rejected", "unsent", "unknown", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeError:
+    """Why a node failed.
+
+    `error_message` is the readable message: where the service sent the function runtime's failure
+    object, it is that object's ``errorMessage``, and `error_type` and `stack_trace` (innermost call
+    last) are its other members. The times are the service's, of one-second precision.
+    """
+
+    node_id: str
+    error_message: str
+    node_name: str | None = None
+    error_type: str | None = None
+    stack_trace: str | None = None
+    begin_time: datetime | None = None
+    end_time: datetime | None = None
+
+    @classmethod
+    def of(cls, sent: WireNodeError, names: Mapping[str, str]) -> NodeError:
+        """Read an entry of the service's ``errors``; `names` gives node names by id."""
+        failure = _failure_object(sent.error_message)
+        stack = failure.get("stackTrace")
+        lines = [line for line in stack if isinstance(line, str)] if isinstance(stack, list) else []
+        return cls(
+            node_id=sent.node_id,
+            node_name=names.get(sent.node_id),
+            error_message=_text(failure, "errorMessage") or sent.error_message,
+            error_type=_text(failure, "errorType"),
+            stack_trace="\n".join(lines) or None,
+            begin_time=parse_time(sent.begin_time),
+            end_time=parse_time(sent.end_time),
+        )
+
+
+def _failure_object(message: str) -> Mapping[str, Any]:
+    if message.lstrip().startswith("{"):
+        try:
+            value = json.loads(message)
+        except (ValueError, RecursionError):
+            return {}
+        if isinstance(value, dict) and "errorMessage" in value:
+            return value
+    return {}
+
+
+def _text(failure: Mapping[str, Any], key: str) -> str | None:
+    value = failure.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def new_run_id() -> str:
+    """Return an id that no other run has and that sorts by the time of submission."""
+    return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(6)}"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Run(Shown):
+    """One run of a workflow; a frozen value.
+
+    Attributes:
+        run_id: fgnb's own id, sorts by time.
+        workflow: the workflow as it was named.
+        workflow_id: its id, or None if it was never found out.
+        execution_id: the service's id, if the service gave one.
+        request_id: what the service's support asks for.
+        status: ``success``, ``fail``, ``timeout`` (the service's), or ``rejected``, ``unsent``,
+            ``unknown``, ``cancelled`` (ours); one that we don't know is kept as it is.
+        input: the JSON value that was sent.
+        headers: what was handed to the workflow's functions besides.
+        output: the workflow's result; None unless `status` is ``success``.
+        node_errors: which nodes failed and why.
+        begin_time, end_time: the service's own, UTC, of one-second precision.
+        submitted_at: when it was handed to fgnb, UTC.
+        elapsed: seconds from then to the answer, measured here.
+        tags: what the user called it.
+        connection: which service ran it.
+        reason: why there is no answer of the workflow's own, in words.
+        raw: the service's answer as it came.
+    """
+
+    run_id: str = field(default_factory=new_run_id)
+    workflow: str
+    workflow_id: str | None = None
+    execution_id: str | None = None
+    request_id: str | None = None
+    status: str
+    input: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    output: Any = None
+    node_errors: tuple[NodeError, ...] = ()
+    begin_time: datetime | None = None
+    end_time: datetime | None = None
+    submitted_at: datetime
+    elapsed: float
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    connection: str = ""
+    reason: str | None = None
+    raw: Any = None
+
+    __hash__ = None  # type: ignore[assignment]  # inputs and outputs are not hashable
+
+    @classmethod
+    def of(
+        cls,
+        outcome: Outcome,
+        *,
+        workflow: str,
+        input: Any,
+        headers: Mapping[str, str] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        connection: str = "",
+    ) -> Run:
+        """Make a run of what was sent and what became of it."""
+        execution = outcome.execution
+        return cls(
+            workflow=workflow,
+            workflow_id=outcome.workflow_id,
+            execution_id=execution.execution_id if execution else None,
+            request_id=outcome.request_id,
+            status=outcome.status,
+            input=input,
+            headers=dict(headers or {}),
+            output=execution.output if execution and execution.status == "success" else None,
+            node_errors=tuple(
+                NodeError.of(error, outcome.node_names) for error in (execution.errors if execution else ()) or ()
+            ),
+            begin_time=parse_time(execution.begin_time) if execution else None,
+            end_time=parse_time(execution.end_time) if execution else None,
+            submitted_at=outcome.submitted_at,
+            elapsed=outcome.elapsed,
+            tags=dict(tags or {}),
+            connection=connection,
+            reason=outcome.reason,
+            raw=outcome.raw,
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether the workflow ran to its end without a failure."""
+        return self.status == "success"
+
+    @cached_property
+    def _set(self) -> Any:
+        from fgnb.runs.runset import RunSet
+
+        return RunSet([self])
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The run as one row of the runs frame; see `RunSet.frame`."""
+        frame: pd.DataFrame = self._set.frame
+        return frame
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """One row per node error; see `RunSet.errors`."""
+        frame: pd.DataFrame = self._set.errors
+        return frame
+
+    def raise_for_status(self) -> Run:
+        """Return the run if it succeeded.
+
+        Raises:
+            RunError: of the class that belongs to the status, carrying the run.
+        """
+        if self.ok:
+            return self
+        raise _ERRORS.get(self.status, errors.OutcomeUnknown)(describe_failure(self), self)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.run_id} of {self.workflow}: {self.status}, {self.elapsed:.3g} s>"
+
+
+_ERRORS: dict[str, type[RunError]] = {
+    "fail": errors.WorkflowFailed,
+    "timeout": errors.WorkflowTimedOut,
+    "rejected": errors.RequestRejected,
+    "unsent": errors.NotSent,
+    "cancelled": errors.RunCancelled,
+}
+
+_NEXT_STEP = {
+    "fail": "The run is complete in the exception's .run: see .run.errors",
+    "timeout": "An express workflow has a time limit: make the slow node faster, or split the work",
+    "rejected": "Nothing ran: mend the request and send it again",
+    "unsent": "Nothing ran: check the endpoint and send it again",
+    "cancelled": "Nothing ran",
+}
+_MAY_RUN = "The service may still be running it, and keeps no record: check its effects before you send it again"
+
+
+def describe_failure(run: Run) -> str:
+    """Return what happened, at which node, the request id and the next step, in a few lines."""
+    lines = [f"{run.workflow}: {run.status}" + (f": {run.reason}" if run.reason else "")]
+    for error in run.node_errors[:3]:
+        node = f"{error.node_name} ({error.node_id})" if error.node_name else error.node_id
+        kind = f"{error.error_type}: " if error.error_type else ""
+        message = error.error_message if len(error.error_message) <= 300 else error.error_message[:299] + "…"
+        lines.append(f"  node {node}: {kind}{' '.join(message.split())}")
+    if len(run.node_errors) > 3:
+        lines.append(f"  … and {len(run.node_errors) - 3} more nodes")
+    ids = {"execution": run.execution_id, "request": run.request_id}
+    known = ", ".join(f"{name} {value}" for name, value in ids.items() if value)
+    if known:
+        lines.append(f"  {known}")
+    lines.append(_NEXT_STEP.get(run.status, _MAY_RUN))
+    return "\n".join(lines)

@@ -1,0 +1,111 @@
+"""Many runs: an immutable sequence with DataFrames of results and of node errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+from fgnb.errors import did_you_mean
+from fgnb.runs.run import Run
+from fgnb.wiring import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class RunSet(Shown, Sequence[Run]):
+    """An immutable sequence of runs.
+
+    ``runs[0]``, ``runs[1:3]``, ``runs["<run_id>"]`` and ``runs[mask]``, where the mask is a sequence
+    of booleans such as ``runs.frame["status"] == "fail"``; ``runs + more``.
+    """
+
+    def __init__(self, runs: Iterable[Run] = ()) -> None:
+        self._runs = tuple(runs)
+        for run in self._runs:
+            if not isinstance(run, Run):
+                raise TypeError(f"a RunSet holds runs, not {type(run).__name__}")
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Run: ...
+    @overload
+    def __getitem__(self, key: slice | Sequence[bool] | pd.Series[bool]) -> RunSet: ...
+    def __getitem__(self, key: Any) -> Run | RunSet:
+        if isinstance(key, str):
+            return self._by_id(key)
+        if isinstance(key, slice):
+            return RunSet(self._runs[key])
+        if hasattr(key, "__index__") and not hasattr(key, "__len__"):
+            return self._runs[key]
+        mask = list(key)
+        if len(mask) != len(self._runs):
+            raise IndexError(f"a mask of {len(mask)} values can't choose among {len(self._runs)} runs")
+        # A missing value (<NA>) chooses nothing, as in pandas.
+        return RunSet(run for run, chosen in zip(self._runs, mask, strict=True) if _true(chosen))
+
+    def _by_id(self, run_id: str) -> Run:
+        for run in self._runs:
+            if run.run_id == run_id:
+                return run
+        ids = [run.run_id for run in self._runs]
+        raise KeyError(f"no run has the id '{run_id}'{did_you_mean(run_id, ids)}")
+
+    def __add__(self, other: Iterable[Run]) -> RunSet:
+        return RunSet((*self._runs, *other))
+
+    def __eq__(self, other: object) -> bool:
+        return self._runs == other._runs if isinstance(other, RunSet) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as of the runs in it
+
+    def filter(self, keep: Callable[[Run], Any]) -> RunSet:
+        """Return the runs for which `keep` gives a true value."""
+        return RunSet(run for run in self._runs if keep(run))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The runs frame: index `run_id`, one row per run; see `fgnb.runs.frames.runs_frame`."""
+        from fgnb.runs.frames import handed_out
+
+        return handed_out(self._frame)
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """The errors frame: one row per node error; see `fgnb.runs.frames.errors_frame`."""
+        from fgnb.runs.frames import handed_out
+
+        return handed_out(self._errors)
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        from fgnb.runs.frames import runs_frame
+
+        return runs_frame(self._runs)
+
+    @cached_property
+    def _errors(self) -> pd.DataFrame:
+        from fgnb.runs.frames import errors_frame
+
+        return errors_frame(self._runs)
+
+    def __repr__(self) -> str:
+        counts: dict[str, int] = {}
+        for run in self._runs:
+            counts[run.status] = counts.get(run.status, 0) + 1
+        return (
+            f"<RunSet of {len(self)}: {', '.join(f'{count} {status}' for status, count in counts.items()) or 'empty'}>"
+        )
+
+
+def _true(value: Any) -> bool:
+    try:
+        return bool(value)
+    except TypeError:  # pandas.NA
+        return False

@@ -1,0 +1,199 @@
+"""YAML 1.2 texts to JSON values: ``NO`` is a string, a date stays text, nothing is lost silently.
+
+The syntax is read by ruamel.yaml's event parser; what a plain scalar means is decided here, by the
+core schema of YAML 1.2.2 section 10.3. A key that is a number, a boolean or null becomes its text,
+as in every JSON rendering of YAML.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from fgnb.errors import InputError, SyntaxProblem
+from fgnb.jsontext import DIGITS
+
+MAX_DEPTH = 200
+MAX_NODES = 1_000_000
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o[0-7]+")
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS = {"": None, "~": None} | {
+    spelled: value
+    for word, value in (("null", None), ("true", True), ("false", False))
+    for spelled in (word, word.capitalize(), word.upper())
+}
+_NOT_JSON = re.compile(r"[-+]?(\.inf|\.Inf|\.INF|Infinity)|\.nan|\.NaN|\.NAN|NaN")
+
+Scalar = Callable[[str, bool], Any]
+"""Gives a scalar's value from its text and whether it stands plain (unquoted, without a tag)."""
+
+
+def plain_scalar(text: str) -> Any:
+    """Return what an unquoted scalar means in YAML 1.2's core schema.
+
+    Raises:
+        ValueError: JSON has no such value (``.nan``, ``.inf``, a number that overflows), or it is
+            ``NaN`` or ``Infinity``, which YAML reads as text but hardly anyone means so.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        try:
+            return int(text)
+        except ValueError:
+            raise ValueError(DIGITS) from None
+    if _OCTAL.fullmatch(text):
+        return int(text[2:], 8)
+    if _HEX.fullmatch(text):
+        return int(text[2:], 16)
+    if _FLOAT.fullmatch(text):
+        value = float(text)
+        if math.isinf(value):
+            raise ValueError(f"{text} is beyond the range of a number")
+        return value
+    if _NOT_JSON.fullmatch(text):
+        raise ValueError(f"{text} is not a JSON value; put it in quotes if you mean text")
+    return text
+
+
+def _scalar(text: str, plain: bool) -> Any:
+    return plain_scalar(text) if plain else text
+
+
+def loads(text: str, scalar: Scalar = _scalar) -> Any:
+    """Read a YAML 1.2 text that holds one document; an empty one is null.
+
+    Args:
+        text: the text.
+        scalar: gives the value of each scalar; may raise ValueError.
+
+    Raises:
+        SyntaxProblem: it is not YAML, or not a JSON value: a duplicate key, a tag, NaN; with line
+            and column.
+    """
+    return _Reader(text, scalar).read()
+
+
+class _Reader:
+    """Builds one value from the parser's events."""
+
+    def __init__(self, text: str, scalar: Scalar) -> None:
+        self.text = text
+        self.scalar = scalar
+        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.nodes = 0
+        self.depth = 0
+
+    def read(self) -> Any:
+        self.events = iter(YAML(typ="base", pure=True).parse(self.text))
+        value: Any = None
+        documents = 0
+        try:
+            for event in self.events:
+                if isinstance(event, DocumentStartEvent):
+                    documents += 1
+                    if documents > 1:
+                        raise self.problem("a second document starts here", event.start_mark)
+                    value = self.value(next(self.events))
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise self.problem(f"not YAML: {error.problem or error.context}", mark) from None
+        except YAMLError as error:  # a character YAML does not allow
+            message = str(error).splitlines()[0]
+            raise SyntaxProblem(f"not YAML: {message}", source=self.text, line=1, column=1) from None
+        return value
+
+    def problem(self, message: str, mark: Any) -> SyntaxProblem:
+        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        return SyntaxProblem(message, source=self.text, line=line, column=column)
+
+    def value(self, event: Any) -> Any:
+        before = self.nodes
+        self.nodes += 1
+        if isinstance(event, AliasEvent):
+            if event.anchor not in self.anchors:
+                raise self.problem(f"no finished value is anchored as '{event.anchor}'", event.start_mark)
+            value, size = self.anchors[event.anchor]
+            self.nodes += size  # an alias counts as what it stands for: no billion laughs
+        elif isinstance(event, ScalarEvent):
+            value = self.scalar_value(event)
+        else:
+            value = self.collection(event)
+        if self.nodes > MAX_NODES:
+            raise self.problem(f"the document holds more than {MAX_NODES:,} values", event.start_mark)
+        if getattr(event, "anchor", None) and not isinstance(event, AliasEvent):
+            self.anchors[event.anchor] = (value, self.nodes - before)
+        return value
+
+    def collection(self, event: Any) -> Any:
+        if event.tag not in (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise self.problem(f"the tag {event.tag} is not allowed", event.start_mark)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.problem(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
+        result = self.mapping() if isinstance(event, MappingStartEvent) else self.sequence(event)
+        self.depth -= 1
+        return result
+
+    def sequence(self, event: SequenceStartEvent) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            items.append(self.value(event))
+        return items
+
+    def mapping(self) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            if not isinstance(event, ScalarEvent):
+                raise self.problem("a key must be a text, not a list, a mapping or an alias", event.start_mark)
+            key = self.key(event)
+            if key in members:
+                raise self.problem(f"duplicate key '{key}'", event.start_mark)
+            members[key] = self.value(next(self.events))
+        return members
+
+    def key(self, event: ScalarEvent) -> str:
+        value = self.scalar_value(event)
+        if isinstance(value, (dict, list)):
+            raise self.problem("a key must be a text", event.start_mark)
+        return value if isinstance(value, str) else str(event.value)
+
+    def scalar_value(self, event: ScalarEvent) -> Any:
+        text = _joined_surrogates(event.value)
+        tag = (event.tag or "").removeprefix("tag:yaml.org,2002:")
+        try:
+            if not tag:
+                return self.scalar(text, event.style is None or event.style == "")
+            if tag in ("str", "!"):
+                return self.scalar(text, False)
+            if tag in ("int", "float", "bool", "null"):
+                return plain_scalar(text)
+        except ValueError as error:
+            if isinstance(error, SyntaxProblem):
+                raise
+            message = error.message if isinstance(error, InputError) else str(error)
+            raise self.problem(message, event.start_mark) from None
+        raise self.problem(f"the tag {event.tag} is not allowed", event.start_mark)
+
+
+def _joined_surrogates(text: str) -> str:
+    r"""Join escaped pairs such as ``\ud83d\ude00``, which the parser leaves as two halves."""
+    if not any("\ud800" <= char <= "\udfff" for char in text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
