@@ -80,9 +80,13 @@ class InputError(FgnbError, ValueError):
 
 
 class SyntaxProblem(InputError):
-    """A text is not what it should be; `line` and `column` count from 1, `source` is the text."""
+    """A text is not what it should be: `reason` says why.
+
+    `line` and `column` count from 1, `source` is the text.
+    """
 
     def __init__(self, message: str, *, source: str, line: int, column: int) -> None:
+        self.reason = message
         self.source = source
         self.line = line
         self.column = column

@@ -230,10 +230,7 @@ class Session:
         definition = to_json(load_definition(source), root="$")
         name = compile_definition(definition).definition.name
         known = {summary.name: summary.id for summary in self.client.list()}
-        if name in known:
-            summary = self.client.update(known[name], definition)
-        else:
-            summary = self.client.create(definition)
+        summary = self.client.update(known[name], definition) if name in known else self.client.create(definition)
         return Workflow.of(self.client.show(summary.id))
 
     def compare(self, *runs: Run, keep_equal: bool = False) -> Comparison:
@@ -266,7 +263,7 @@ def prepare(
     Raises:
         InputError: something can't be sent; nothing was.
     """
-    if not isinstance(workflow, str) or not workflow:
+    if not workflow or not isinstance(workflow, str):
         raise InputError(f"a workflow is named by a text, not {workflow!r}")
     if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < float("inf")):
         raise InputError(f"timeout must be a positive number of seconds, not {timeout!r}")

@@ -181,11 +181,8 @@ class FunctionEntry(Struct, frozen=True, kw_only=True):
         parts = self.operation.split(":")
         # urn:fss:<region>:<project>:function:<package>:<name>:<version>; the official examples also
         # have short forms without "function:<package>" and without the version
-        if len(parts) >= 7:
-            segment = parts[6]
-        else:
-            segment = parts[4] if len(parts) >= 5 else ""
-        return segment or self.name
+        place = 6 if len(parts) >= 7 else 4
+        return (parts[place] if len(parts) > place else "") or self.name
 
 
 class FunctionRef(Struct, frozen=True, kw_only=True):
@@ -304,7 +301,7 @@ class WorkflowDefinition(Struct, frozen=True, kw_only=True):
 # --- parsing -------------------------------------------------------------------------------------
 
 _NAME_RULE = "of letters, digits, _ ( ) . - and Chinese characters only, without spaces"
-_PLACE = re.compile(r"(?P<message>.*?)(?: - at `(?P<place>.*)`)?", re.DOTALL)
+_PLACE = re.compile(r" - at `(?P<place>.*)`$", re.DOTALL)
 
 
 def parse(value: Any, kind: type[T]) -> T:
@@ -353,11 +350,11 @@ def state_names(definition: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _problem(error: msgspec.ValidationError) -> Problem:
-    found = _PLACE.fullmatch(str(error))
-    assert found is not None  # the pattern matches every text
-    message = found["message"].replace(f"matching regex {NAME_PATTERN!r}", _NAME_RULE)
+    text = str(error)
+    found = _PLACE.search(text)
+    message = text[: found.start() if found else None].replace(f"matching regex {NAME_PATTERN!r}", _NAME_RULE)
     message = message.replace(f"matching regex {_TEXT_PATTERN!r}", _NAME_RULE)
-    return Problem(found["place"] or "$", message[:1].lower() + message[1:])
+    return Problem(found["place"] if found else "$", message[:1].lower() + message[1:])
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -1,8 +1,8 @@
 """YAML 1.2 texts to JSON values: ``NO`` is a string, a date stays text, nothing is lost silently.
 
 The syntax is read by ruamel.yaml's event parser; what a plain scalar means is decided here, by the
-core schema of YAML 1.2.2 section 10.3. A key that is a number, a boolean or null becomes its text,
-as in every JSON rendering of YAML.
+core schema of YAML 1.2.2 section 10.3. A key is always the text that stands there, since JSON has no
+other keys.
 """
 
 from __future__ import annotations
@@ -162,17 +162,11 @@ class _Reader:
         while not isinstance(event := next(self.events), MappingEndEvent):
             if not isinstance(event, ScalarEvent):
                 raise self.problem("a key must be a text, not a list, a mapping or an alias", event.start_mark)
-            key = self.key(event)
+            key = self.scalar(_joined_surrogates(event.value), False)
             if key in members:
                 raise self.problem(f"duplicate key '{key}'", event.start_mark)
             members[key] = self.value(next(self.events))
         return members
-
-    def key(self, event: ScalarEvent) -> str:
-        value = self.scalar_value(event)
-        if isinstance(value, (dict, list)):
-            raise self.problem("a key must be a text", event.start_mark)
-        return value if isinstance(value, str) else str(event.value)
 
     def scalar_value(self, event: ScalarEvent) -> Any:
         text = _joined_surrogates(event.value)

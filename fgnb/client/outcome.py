@@ -99,10 +99,10 @@ class Attempt:
                 what = f"not as documented: {error}" if raw is not None else "not JSON"
                 return self._end("unknown", reason=f"the answer is {what}", **known)
             return self._end(execution.status, execution=execution, **known)
-        error = error_body(raw)
-        known |= {"error_code": error.error_code, "request_id": request_id or error.request_id}
-        reason = error.error_msg or f"HTTP status {status}"
-        refused = 300 <= status < 500 or (status == 503 and error.error_code in NOTHING_RAN)
+        said = error_body(raw)
+        known |= {"error_code": said.error_code, "request_id": request_id or said.request_id}
+        reason = said.error_msg or f"HTTP status {status}"
+        refused = 300 <= status < 500 or (status == 503 and said.error_code in NOTHING_RAN)
         return self._end("rejected" if refused else "unknown", reason=reason, **known)
 
 

@@ -56,7 +56,8 @@ class Engine:
     async def execute(self, execution: Execution) -> SyncExecution:
         """Run an execution to its end and return the answer; a failing workflow does not raise."""
         begin = _now()
-        status, output, errors = "success", None, ()
+        status, output = "success", None
+        errors: tuple[NodeError, ...] = ()
         try:
             async with asyncio.timeout(self.limit):
                 output = await self._walk(execution)

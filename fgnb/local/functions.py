@@ -12,7 +12,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -39,11 +39,8 @@ class Function:
         return inspect.iscoroutinefunction(self.handler)
 
 
-class Functions(Mapping[str, Function]):
+class Functions(dict[str, Function]):
     """A set of functions by name."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[str, Function] = {}
 
     def register(self, handler: Handler, *, name: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Function:
         """Add a handler under `name` (its own by default); a later one takes the place of an earlier.
@@ -63,17 +60,8 @@ class Functions(Mapping[str, Function]):
         name = name or getattr(handler, "__name__", None) or ""
         if not name:
             raise ValueError(f"{handler!r} has no name of its own: give name=")
-        self._by_name[name] = Function(name, handler, timeout)
-        return self._by_name[name]
-
-    def __getitem__(self, name: str) -> Function:
-        return self._by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
-
-    def __len__(self) -> int:
-        return len(self._by_name)
+        self[name] = Function(name, handler, timeout)
+        return self[name]
 
 
 registered = Functions()

@@ -109,8 +109,8 @@ class Service:
         found = _WORKFLOWS.fullmatch(address.path)
         if found is None:
             raise _no_api()
-        project, workflow_id, action = (unquote(part) if part else None for part in found.groups())
-        assert project is not None
+        project = unquote(found["project"])
+        workflow_id, action = (unquote(found[name]) if found[name] else None for name in ("id", "action"))
         if len(request.body) > BODY_LIMIT:
             raise _Refused(413, "APIGW.0201", "Request entity too large.")
         if workflow_id is None:
@@ -179,9 +179,10 @@ class Service:
         body = _object(request)
         if "input" not in body:
             raise _invalid("input is missing")
-        for field in ("input", "headers"):
-            if not isinstance(body.get(field, {}), dict):
-                raise _invalid(f"{field} must be an object")
+        # The page types `input` as an object, too; other values are let through, since a workflow
+        # can work on them and a client must be able to rely on getting back what it sent.
+        if not isinstance(body.get("headers", {}), dict):
+            raise _invalid("headers must be an object")
         execution = Execution(
             plan=entry.plan,
             input=body["input"],

@@ -9,6 +9,7 @@ and ``asyncio.to_thread``, do not hold up the interpreter's exit.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import queue
 import threading
@@ -111,10 +112,8 @@ class _Job:
             if not self.future.cancelled():
                 self.future.exception()  # looked at: nobody may be waiting any more
 
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self.loop.call_soon_threadsafe(deliver)
-        except RuntimeError:
-            pass  # the loop is closed: nobody waits any more
 
 
 class _DaemonPool:

@@ -103,7 +103,7 @@ def _text(values: Iterable[str | None]) -> Any:
     return pd.array(list(values), dtype="string")
 
 
-def _status(values: list[str]) -> pd.Categorical:
+def _status(values: list[str]) -> Any:
     new = [status for status in dict.fromkeys(values) if status not in STATUSES]
     return pd.Categorical(values, categories=[*STATUSES, *new])
 
@@ -144,7 +144,7 @@ def column(values: list[Any], kinds: set[type]) -> Any:
         values: JSON values, None where there is none.
         kinds: the Python types of those that are not None.
     """
-    dtype = _DTYPES.get(frozenset(kinds))
+    dtype: Any = _DTYPES.get(frozenset(kinds))
     if kinds == {int}:
         present = [value for value in values if value is not None]
         dtype = "Int64" if min(present) in _INT64 and max(present) in _INT64 else None

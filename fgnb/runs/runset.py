@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
@@ -43,7 +44,7 @@ class RunSet(Shown, Sequence[Run]):
         if isinstance(key, slice):
             return RunSet(self._runs[key])
         if hasattr(key, "__index__") and not hasattr(key, "__len__"):
-            return self._runs[key]
+            return self._runs[operator.index(key)]
         mask = list(key)
         if len(mask) != len(self._runs):
             raise IndexError(f"a mask of {len(mask)} values can't choose among {len(self._runs)} runs")

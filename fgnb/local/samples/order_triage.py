@@ -55,7 +55,7 @@ def order_decide(event: dict[str, Any], context: Context) -> dict[str, Any]:
         reasons.append("first order of this customer")
     if order["left"] < 5:
         reasons.append("stock runs low")
-    return order | {"decision": "review" if reasons else "ship", "reasons": reasons}
+    return {**order, "decision": "review" if reasons else "ship", "reasons": reasons}
 
 
 FUNCTIONS = (order_price, order_stock, order_decide)

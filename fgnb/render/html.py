@@ -1,0 +1,103 @@
+"""HTML that is safe and looks right everywhere: escaped here and nowhere else.
+
+Untrusted notebooks strip ``<style>``, scripts and inline SVG, so styles stand inline; colours are
+those of the theme where it has names for them, and transparent shades elsewhere, so that light and
+dark both work.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+
+from fgnb.render.text import visible
+
+MUTED = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#70757a))"
+LINE = "1px solid rgba(128,128,128,.25)"
+MONO = "font-family:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,monospace)"
+FONT = (
+    "font-family:var(--jp-ui-font-family,system-ui,-apple-system,'Segoe UI',sans-serif);font-size:13px;line-height:1.45"
+)
+CELL = "text-align:left;vertical-align:top;padding:2px 16px 2px 0;border:none;background:transparent;white-space:normal"
+CHANGED = "background:rgba(255,180,0,.22)"
+
+STATUS_COLOURS: Mapping[str, str] = {
+    "success": "#2e9e5b",
+    "fail": "#d93f3f",
+    "timeout": "#d9822b",
+    "rejected": "#d93f3f",
+    "unsent": "#8a8f98",
+    "unknown": "#9b59d0",
+    "cancelled": "#8a8f98",
+}
+OTHER_COLOUR = "#8a8f98"
+
+
+def escape(text: str) -> str:
+    """Return `text` as HTML; control characters become visible."""
+    return html.escape(visible(text), quote=True)
+
+
+def span(text: str, style: str) -> str:
+    """Return escaped text in a style."""
+    return f'<span style="{style}">{escape(text)}</span>'
+
+
+def muted(text: str) -> str:
+    """Return escaped text in the theme's quieter colour."""
+    return span(text, MUTED)
+
+
+def table(
+    rows: Iterable[Sequence[str]],
+    *,
+    head: Sequence[str] | None = None,
+    styles: Mapping[tuple[int, int], str] | None = None,
+) -> str:
+    """Return a table of cells that are HTML already.
+
+    Args:
+        rows: the cells, row by row; the first of each is its heading.
+        head: the column headings, plain text.
+        styles: further styles of cells, by row and column.
+    """
+    parts = ['<table style="border-collapse:collapse;border:none;margin:2px 0;font-size:13px">']
+    if head is not None:
+        style = f"{CELL};{MUTED};font-weight:normal;border-bottom:{LINE}"
+        cells = "".join(f'<th scope="col" style="{style}">{escape(text)}</th>' for text in head)
+        parts.append(f'<thead><tr style="background:transparent">{cells}</tr></thead>')
+    parts.append("<tbody>")
+    for number, row in enumerate(rows):
+        cells = ""
+        for column, cell in enumerate(row):
+            tag = 'th scope="row"' if column == 0 else "td"
+            extra = (styles or {}).get((number, column), "")
+            weight = ";font-weight:normal" if column == 0 else ""
+            cells += f'<{tag} style="{CELL}{weight}{";" + extra if extra else ""}">{cell}</{tag.split()[0]}>'
+        parts.append(f'<tr style="background:transparent">{cells}</tr>')
+    parts.append("</tbody></table>")
+    return "".join(parts)
+
+
+def folded(summary: str, content: str, *, opened: bool = False) -> str:
+    """Return content (HTML) that opens at a click on `summary` (text)."""
+    is_open = " open" if opened else ""
+    head = f'<summary style="cursor:pointer;{MUTED}">{escape(summary)}</summary>'
+    return f'<details{is_open} style="margin:2px 0">{head}{content}</details>'
+
+
+def preformatted(text: str) -> str:
+    """Return text as a block that keeps its lines."""
+    style = f"{MONO};font-size:12px;white-space:pre-wrap;overflow-wrap:anywhere;margin:2px 0;background:transparent"
+    return f'<pre style="{style}">{escape(text)}</pre>'
+
+
+def section(title: str, content: str) -> str:
+    """Return content (HTML) under a small heading."""
+    return f'<div style="margin-top:6px"><div style="{MUTED};font-size:12px">{escape(title)}</div>{content}</div>'
+
+
+def frame_box(content: str, colour: str) -> str:
+    """Return a card: content (HTML) beside a coloured line."""
+    style = f"border-left:3px solid {colour};padding:2px 0 4px 12px;margin:4px 0;{FONT};overflow-x:auto;max-width:100%"
+    return f'<div style="{style}">{content}</div>'

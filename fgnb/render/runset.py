@@ -1,0 +1,53 @@
+"""A set of runs at the end of a cell: counts and the first rows, not a wall."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fgnb.render import html
+from fgnb.render.run import elapsed_text
+from fgnb.render.text import columns, one_line
+from fgnb.render.value import compact
+from fgnb.runs.run import Run
+from fgnb.runs.runset import RunSet
+
+ROWS = 10
+_HEAD = ("run_id", "workflow", "status", "elapsed", "input", "output or error")
+
+
+def show(runs: RunSet) -> dict[str, str]:
+    """Return the set as a MIME bundle."""
+    counts = Counter(run.status for run in runs)
+    title = f"{len(runs)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}"
+    title = title if counts else "no runs"
+    more = f"… {len(runs) - ROWS:,} more" if len(runs) > ROWS else ""
+    rows = [_cells(run) for run in runs[:ROWS]]
+    lines = [title, *columns([_HEAD, *rows] if rows else [], indent="  "), *([f"  {more}"] if more else [])]
+    cells = [
+        (
+            html.muted(run_id),
+            html.escape(workflow),
+            html.span(status, f"color:{_colour(status)}"),
+            *map(html.escape, rest),
+        )
+        for run_id, workflow, status, *rest in rows
+    ]
+    note = f"<div>{html.muted(more)}</div>" if more else ""
+    content = f'<div style="font-weight:600">{html.escape(title)}</div>' + (
+        html.table(cells, head=_HEAD) + note if rows else ""
+    )
+    return {"text/plain": "\n".join(lines), "text/html": html.frame_box(content, html.OTHER_COLOUR)}
+
+
+def _colour(status: str) -> str:
+    return html.STATUS_COLOURS.get(status, html.OTHER_COLOUR)
+
+
+def _cells(run: Run) -> tuple[str, ...]:
+    if run.ok:
+        result = compact(run.output, 60)
+    elif run.node_errors:
+        result = one_line(f"{run.node_errors[0].node_id}: {run.node_errors[0].error_message}")[:60]
+    else:
+        result = one_line(run.reason or "")[:60]
+    return run.run_id, run.workflow, run.status, elapsed_text(run.elapsed), compact(run.input, 40), result

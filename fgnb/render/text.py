@@ -1,0 +1,65 @@
+"""Plain text: aligned columns, cut to a width, with control characters made visible."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+WIDTH = 100  # columns of a plain text display
+
+_VISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {0x7F: "␡"}
+_VISIBLE |= dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], "\ufffd")
+# Marks that reorder the text around them: a message must not rewrite its neighbours
+_VISIBLE |= dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+
+
+def visible(text: str) -> str:
+    """Return `text` with control characters, which a terminal or browser would obey, made visible."""
+    return text.translate(_VISIBLE)
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line, white space folded, control characters visible."""
+    return visible(" ".join(text.split()))
+
+
+def cut(text: str, width: int) -> str:
+    """Return `text` cut to `width` terminal cells, with an ellipsis where something is missing."""
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def columns(rows: Sequence[Sequence[str]], *, indent: str = "", width: int = WIDTH) -> list[str]:
+    """Return rows as aligned lines of at most `width` cells; the widest columns give way."""
+    if not rows:
+        return []
+    natural = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = _fitted(natural, width - len(indent) - 2 * (len(natural) - 1))
+    lines = []
+    for row in rows:
+        cells = (set_cell_size(cut(cell, size), size) for cell, size in zip(row, widths, strict=True))
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return lines
+
+
+def _fitted(natural: list[int], room: int) -> list[int]:
+    """Cap the widest columns so that all fit into `room`; none gets less than 4 cells."""
+    cap = max(natural)
+    while cap > 4 and sum(min(size, cap) for size in natural) > room:
+        cap -= 1
+    spare = room - sum(min(size, cap) for size in natural)
+    widths = []
+    for size in natural:  # what rounding left over goes to the first capped columns
+        extra = 1 if size > cap and spare > 0 else 0
+        spare -= extra
+        widths.append(min(size, cap) + extra)
+    return widths
+
+
+def wrapped(text: str, *, indent: str, width: int = WIDTH, lines: int = 4) -> list[str]:
+    """Return text broken at spaces into at most `lines` lines; the last is cut if more is left."""
+    found = textwrap.wrap(one_line(text), width - len(indent), break_on_hyphens=False)
+    if len(found) > lines:
+        found = [*found[: lines - 1], cut(" ".join(found[lines - 1 :]), width - len(indent))]
+    return [cut(indent + line, width) for line in found]
