@@ -142,16 +142,13 @@ def serve(host: str, port: int, functions: tuple[str, ...], folder: str | None, 
     \b
     fgnb serve --port 9000 --functions orders.py --workflows definitions/
     """
-    from fgnb.config import LOCAL_PROJECT
     from fgnb.local import server
     from fgnb.local.loading import load_definitions, load_functions
     from fgnb.local.service import Service
 
     for source in functions:
         load_functions(source)
-    service = Service(limit=limit)
-    for definition in load_definitions(folder) if folder else ():
-        service.catalog.create(definition, LOCAL_PROJECT)
+    service = Service(limit=limit, definitions=load_definitions(folder) if folder else ())
     server.serve(service, host=host, port=port, ready=lambda url: click.echo(f"fgnb serves at {url}"))
 
 

@@ -66,14 +66,15 @@ def leaves(value: Any, path: Path = (), *, lists: bool = True) -> Iterator[tuple
 
     An empty object or list is a leaf. With ``lists=False`` a list is a leaf as a whole.
     """
-    if isinstance(value, dict) and value:
-        for key, member in value.items():
-            yield from leaves(member, (*path, key), lists=lists)
-    elif lists and isinstance(value, list) and value:
-        for position, item in enumerate(value):
-            yield from leaves(item, (*path, position), lists=lists)
-    else:
-        yield path, value
+    waiting: list[tuple[Path, Any]] = [(path, value)]  # not recursive: answers may be nested deeply
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict) and value:
+            waiting.extend(((*path, key), member) for key, member in reversed(value.items()))
+        elif lists and isinstance(value, list) and value:
+            waiting.extend(((*path, position), value[position]) for position in reversed(range(len(value))))
+        else:
+            yield path, value
 
 
 def assign(target: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
@@ -82,12 +83,17 @@ def assign(target: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     Raises:
         InputError: the path leads through something that is not an object.
     """
-    key, rest = path[0], path[1:]
-    if not isinstance(key, str):
-        raise InputError("a position can't be set here, only keys of objects", path=format_path(path))
-    if not rest:
-        return {**target, key: value}
-    inner = target.get(key, {})
-    if not isinstance(inner, dict):
-        raise InputError(f"can't set a key below {type(inner).__name__} '{key}'", path=format_path(path))
-    return {**target, key: assign(inner, rest, value)}
+    copy = inner = dict(target)
+    for depth, key in enumerate(path):
+        here = format_path(path[: depth + 1])
+        if not isinstance(key, str):
+            raise InputError("only keys of objects can be set, not positions of lists", path=here)
+        if depth == len(path) - 1:
+            inner[key] = value
+        else:
+            below = inner.get(key, {})
+            if not isinstance(below, dict):
+                raise InputError(f"a key can't be set below a {type(below).__name__}", path=here)
+            inner[key] = dict(below)
+            inner = inner[key]
+    return copy

@@ -112,12 +112,18 @@ class _Reader:
                         raise self.problem("a second document starts here", event.start_mark)
                     value = self.value(next(self.events))
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            raise self.problem(f"not YAML: {error.problem or error.context}", mark) from None
+            raise self.syntax_problem(error) from None
         except YAMLError as error:  # a character YAML does not allow
             message = str(error).splitlines()[0]
             raise SyntaxProblem(f"not YAML: {message}", source=self.text, line=1, column=1) from None
         return value
+
+    def syntax_problem(self, error: MarkedYAMLError) -> SyntaxProblem:
+        if "<stream end>" in (error.problem or "") and error.context_mark is not None:
+            # The place where it begins helps more than the end of the text.
+            what = (error.context or "").removeprefix("while parsing ")
+            return self.problem(f"not YAML: {what} is not closed", error.context_mark)
+        return self.problem(f"not YAML: {error.problem or error.context}", error.problem_mark or error.context_mark)
 
     def problem(self, message: str, mark: Any) -> SyntaxProblem:
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
+from fgnb.errors import ConfigError
 from fgnb.local.definitions import Plan, compile_definition
 from fgnb.wire import PAGE_SIZE, WorkflowInfo, WorkflowPage, WorkflowSummary, format_time
 
@@ -17,8 +18,11 @@ REGION = "local"
 OWNER = "fgnb"
 
 
-class DuplicateName(Exception):
+class DuplicateName(ConfigError):
     """Another workflow has this name: names are part of the URN and so must be unique."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a workflow named '{name}' exists already")
 
 
 @dataclass(frozen=True, slots=True)

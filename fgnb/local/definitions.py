@@ -106,7 +106,7 @@ class _Compiler:
             input_filter=self.filter(filters.input, f"{place}.state_data_filter.input", state) if filters else None,
             output_filter=self.filter(filters.output, f"{place}.state_data_filter.output", state) if filters else None,
             calls=self.calls(state, place) if isinstance(state, Operation) else (),
-            parallel=state.action_mode == "parallel",
+            parallel=isinstance(state, Operation) and state.action_mode == "parallel",
             duration=state.duration if isinstance(state, Sleep) else 0.0,
             next=state.next,
         )

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from fgnb.errors import did_you_mean
 from fgnb.local.definitions import Call, Plan, Step
-from fgnb.local.expressions import MISSING, Query, Scope
+from fgnb.local.expressions import MISSING, ExpressionError, Query, Scope
 from fgnb.local.functions import Context, Function, FunctionFailed
 from fgnb.local.workers import Workers
 from fgnb.wire import EXPRESS_LIMIT, NodeError, SyncExecution, format_time
@@ -85,7 +85,8 @@ class Engine:
             begin = execution.running[state] = _now()
             try:
                 data = await self._step(step, data, execution)
-            except FunctionFailed as failure:
+            except (FunctionFailed, ExpressionError) as raised:
+                failure = raised if isinstance(raised, FunctionFailed) else FunctionFailed(str(raised), "PathFailed")
                 error = NodeError(node_id=state, error_message=failure.text(), begin_time=begin, end_time=_now())
                 raise _StateFailed(error) from None
             del execution.running[state]
@@ -102,7 +103,7 @@ class Engine:
                 tasks = [group.create_task(self._guarded(call, data, step, execution)) for call in step.calls]
             outcomes = [task.result() for task in tasks]
             for outcome in outcomes:
-                if isinstance(outcome, FunctionFailed):
+                if isinstance(outcome, Exception):
                     raise outcome
             data = {"result": outcomes}
         else:
@@ -115,7 +116,7 @@ class Engine:
         # A failure is handed back as a value: all actions end before the state fails, by the first.
         try:
             return await self._call(call, data, step, execution)
-        except FunctionFailed as failure:
+        except (FunctionFailed, ExpressionError) as failure:
             return failure
 
     async def _call(self, call: Call, data: Any, step: Step, execution: Execution) -> Any:

@@ -13,22 +13,27 @@ from typing import Any
 
 import jsonpath_rfc9535
 
+from fgnb.jsontext import loads_answer
+
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 """What a path gives that leads nowhere; not the same as null."""
 
 MAX_LENGTH = 4096
+MAX_DEPTH = 100  # levels of an argument template
 _NAME = r"[A-Za-z_\u0080-\U0010FFFF][0-9A-Za-z_\u0080-\U0010FFFF]*"
-_SINGULAR = re.compile(rf"\$(?:\.{_NAME}|\[-?(?:0|[1-9]\d{{0,15}})\]|\['[^'\\]*'\])*")
+_NAME_ENDS = r"(?![0-9A-Za-z_\u0080-\U0010FFFF])"
+_SINGULAR = re.compile(rf"\$(?:\.{_NAME}|\[(?:0|-?[1-9][0-9]{{0,14}})\]|\['[^'\\\x00-\x1F]*'\])*")
 _STEP = re.compile(rf"\.(?P<name>{_NAME})|\[(?P<position>-?\d+)\]|\['(?P<quoted>[^'\\]*)'\]")
-_PATH_START = re.compile(r"\$(?:CONST(?![0-9A-Za-z_])|[.\[]|\s*$)")
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]?\d+)?")
+_PATH_START = re.compile(rf"\$(?:CONST{_NAME_ENDS}|[.\[]|\s*$)")
+_CONSTANTS = re.compile(rf"\$\.constants{_NAME_ENDS}")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 Query = Callable[[Any], Any]
-"""Gives what a path selects in a value, or MISSING."""
+"""Gives what a path selects in a value, or MISSING; may raise ExpressionError."""
 
 
 class ExpressionError(ValueError):
-    """An expression is malformed."""
+    """An expression is malformed, or can't be applied to the value at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +71,35 @@ def compile_path(path: str) -> Query:
     Raises:
         ExpressionError: it is not a JSONPath.
     """
+    return _compile(path)[0]
+
+
+def _compile(path: str) -> tuple[Query, bool]:
+    """Return the query, and whether it gives the list of what it selects."""
     path = path.strip()
     if len(path) > MAX_LENGTH:
         raise ExpressionError(f"a path may have {MAX_LENGTH} characters, not {len(path)}")
     keys = singular_keys(path)
     if keys is not None:
-        return lambda value: _descend(value, keys)
+        return lambda value: _descend(value, keys), False
     try:
-        query = jsonpath_rfc9535.compile(path)
+        compiled = jsonpath_rfc9535.compile(path)
     except (jsonpath_rfc9535.JSONPathError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
-        raise ExpressionError(f"'{_cut(path)}' is not a JSONPath: {reason}") from None
-    return lambda value: query.find(value).values()
+        raise ExpressionError(f"'{_cut(path)}' is not a JSONPath: {_reason(error)}") from None
+    several = not compiled.singular_query()
+
+    def query(value: Any) -> Any:
+        try:
+            found = compiled.find(value).values()
+        except (jsonpath_rfc9535.JSONPathError, RecursionError) as error:
+            raise ExpressionError(f"'{_cut(path)}' can't be applied: {_reason(error)}") from None
+        return found if several else found[0] if found else MISSING
+
+    return query, several
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else "nested too deeply"
 
 
 def _cut(text: str) -> str:
@@ -107,10 +129,11 @@ def split_template(text: str) -> tuple[str, str | None] | None:
     """
     if not _PATH_START.match(text.lstrip()):
         return None
-    quote, depth = "", 0
+    quote, depth, escaped = "", 0, False
     for at, char in enumerate(text):
         if quote:
-            quote = "" if char == quote and text[at - 1] != "\\" else quote
+            quote = "" if char == quote and not escaped else quote
+            escaped = char == "\\" and not escaped
         elif char in "'\"":
             quote = char
         elif char in "[(":
@@ -126,6 +149,9 @@ def literal(text: str) -> Any:
     """Return what a default written without a path means: a number, a boolean, null, or text.
 
     Text may stand in single quotes, and must where it looks like one of the others.
+
+    Raises:
+        ExpressionError: it is a number that JSON or Python can't hold.
     """
     if len(text) >= 2 and text[0] == text[-1] == "'":
         return text[1:-1]
@@ -133,8 +159,11 @@ def literal(text: str) -> Any:
         return text == "true"
     if text == "null":
         return None
-    if number := _NUMBER.fullmatch(text):
-        return float(text) if number["fraction"] or number["exponent"] else int(text)
+    if _NUMBER.fullmatch(text):
+        try:
+            return loads_answer(text)
+        except ValueError:
+            raise ExpressionError(f"the number {_cut(text)} is out of range") from None
     return text
 
 
@@ -150,6 +179,9 @@ def compile_template(template: Any, on_error: Callable[[tuple[str | int, ...], s
     """
 
     def build(node: Any, place: tuple[str | int, ...]) -> Template:
+        if len(place) > MAX_DEPTH:
+            on_error(place, f"arguments may be nested {MAX_DEPTH} levels deep")
+            return lambda scope: None
         if isinstance(node, dict):
             members = {key: build(member, (*place, key)) for key, member in node.items()}
             return lambda scope: {
@@ -191,20 +223,19 @@ def _reference(path: str) -> Template:
     if path.startswith("$CONST"):
         constant = compile_path("$" + path.removeprefix("$CONST"))
         return lambda scope: constant(scope.constants)
-    query = compile_path(path)
+    query, several = _compile(path)
     # The official examples also write the root of the constants as $.constants
-    constants = compile_path("$" + path.removeprefix("$.constants")) if _is_constants(path) else None
+    constants = compile_path("$" + path.removeprefix("$.constants")) if _CONSTANTS.match(path) else None
+
+    def nothing(found: Any) -> bool:
+        return found is MISSING or (several and not found)
 
     def reference(scope: Scope) -> Any:
         found = query(scope.data)
-        if found is MISSING and scope.input is not scope.data:
+        if nothing(found) and scope.input is not scope.data:
             found = query(scope.input)
-        if found is MISSING and constants is not None:
+        if nothing(found) and constants is not None:
             found = constants(scope.constants)
         return found
 
     return reference
-
-
-def _is_constants(path: str) -> bool:
-    return re.match(r"\$\.constants(?![0-9A-Za-z_])", path) is not None

@@ -12,11 +12,13 @@ import json
 import logging
 import time
 import traceback
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from fgnb.jsontext import loads_answer
 from fgnb.wire import ERROR_MESSAGE_LIMIT, PAYLOAD_LIMIT
 
 DEFAULT_TIMEOUT = 3.0  # seconds; the service's own default
@@ -159,33 +161,40 @@ class FunctionFailed(Exception):
 
         The outermost stack lines go first, then the end of the message.
         """
-        failure = dict(self.failure)
-        stack = list(failure.get("stackTrace", ()))
-        while len(text := json.dumps(failure, ensure_ascii=False)) > limit:
-            if stack:
-                stack.pop(0)
-                failure["stackTrace"] = stack
-            else:
-                failure.pop("stackTrace", None)
-                message = failure["errorMessage"]
-                # escaping may double a character, so this can take more than one turn
-                failure["errorMessage"] = message[: max(0, len(message) - max(1, (len(text) - limit) // 2) - 1)] + "…"
-                failure["errorType"] = failure["errorType"][:200]
-        return text
+        message, kind = self.failure["errorMessage"], self.failure["errorType"][:200]
+        stack = self.failure.get("stackTrace", [])[-limit:]
+
+        def dump(characters: int, lines: int) -> str:
+            shown = message if characters == len(message) else message[:characters] + "…"
+            trace = {"stackTrace": stack[-lines:]} if lines else {}
+            return json.dumps({"errorMessage": shown, "errorType": kind} | trace, ensure_ascii=False)
+
+        if len(message) <= limit and len(dump(len(message), 0)) <= limit:
+            lines = range(len(stack) + 1)
+            return dump(len(message), bisect_right(lines, limit, key=lambda n: len(dump(len(message), n))) - 1)
+        characters = range(min(len(message), limit))
+        return dump(bisect_right(characters, limit, key=lambda n: len(dump(n, 0))) - 1, 0)
 
 
 def event_text(arguments: Any) -> str:
     """Return the arguments as the JSON text that a function gets.
 
     Raises:
-        FunctionFailed: it is over 6 MB.
+        FunctionFailed: it is over 6 MB, or nested too deeply.
     """
-    text = json.dumps(arguments)
-    if len(text) > PAYLOAD_LIMIT:
+    try:
+        text = json.dumps(arguments, ensure_ascii=False)
+    except RecursionError:
+        raise FunctionFailed("the event is nested too deeply", "RequestTooLarge") from None
+    if (size := _size(text)) > PAYLOAD_LIMIT:
         raise FunctionFailed(
-            f"the size of request body is beyond maximum:{PAYLOAD_LIMIT}, body size:{len(text)}", "RequestTooLarge"
+            f"the size of request body is beyond maximum:{PAYLOAD_LIMIT}, body size:{size}", "RequestTooLarge"
         )
     return text
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def result_value(result: Any) -> Any:
@@ -195,18 +204,12 @@ def result_value(result: Any) -> Any:
         FunctionFailed: it is not JSON, or over 6 MB.
     """
     try:
-        text = result if isinstance(result, str) else json.dumps(result, allow_nan=False)
-        if len(text) > PAYLOAD_LIMIT:
-            raise FunctionFailed(
-                f"response body size {len(text)} exceeds the limit of {PAYLOAD_LIMIT}", "ResponseTooLarge"
-            )
-        return json.loads(text, parse_constant=_no_constant)
+        text = result if isinstance(result, str) else json.dumps(result, allow_nan=False, ensure_ascii=False)
+        if (size := _size(text)) > PAYLOAD_LIMIT:
+            raise FunctionFailed(f"response body size {size} exceeds the limit of {PAYLOAD_LIMIT}", "ResponseTooLarge")
+        return loads_answer(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise FunctionFailed(f"function result is not JSON: {error}", "InvalidResult") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def failure_of(error: BaseException) -> FunctionFailed:
@@ -216,4 +219,8 @@ def failure_of(error: BaseException) -> FunctionFailed:
         f'File "{Path(frame.filename).name}", line {frame.lineno}, in {frame.name}: {frame.line or ""}'.rstrip(": ")
         for frame in frames
     ]
-    return FunctionFailed(f"function invocation exception, error: {error}", type(error).__name__, stack)
+    try:
+        said = str(error)
+    except Exception:  # whatever an exception of the user's does when it is asked
+        said = "<no message>"
+    return FunctionFailed(f"function invocation exception, error: {said}", type(error).__name__, stack)

@@ -7,17 +7,19 @@ An unknown path is answered as the gateway before the real service does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections import ChainMap
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 from uuid import uuid4
 
 import msgspec
 
 from fgnb import jsontext
+from fgnb.config import LOCAL_PROJECT
 from fgnb.errors import AnswerLost, DefinitionError, InputError
 from fgnb.local.catalog import Catalog, DuplicateName, Entry
 from fgnb.local.engine import Engine, Execution
@@ -69,18 +71,30 @@ class Service:
         functions: what its workflows may call; by default what `fgnb.function` registered. The
             functions of the sample workflows are found too.
         limit: seconds an execution may take.
-        samples: whether the sample workflows are there from the start.
+        definitions: workflows that are there from the start.
+        samples: whether the sample workflows are there, too, but for those whose names are taken.
+
+    Raises:
+        DefinitionError: a definition is invalid.
+        DuplicateName: two definitions have one name.
     """
 
     def __init__(
-        self, *, functions: Functions | None = None, limit: float = EXPRESS_LIMIT, samples: bool = True
+        self,
+        *,
+        functions: Functions | None = None,
+        limit: float = EXPRESS_LIMIT,
+        definitions: Iterable[Mapping[str, Any]] = (),
+        samples: bool = True,
     ) -> None:
         own = registered if functions is None else functions
         self.catalog = Catalog()
         self.engine = Engine(ChainMap(own, sample_functions) if samples else own, limit=limit)
-        if samples:
-            for definition in sample_definitions():
-                self.catalog.create(definition, "0" * 32)
+        for definition in definitions:
+            self.catalog.create(definition, LOCAL_PROJECT)
+        for definition in sample_definitions() if samples else ():
+            with contextlib.suppress(DuplicateName):
+                self.catalog.create(definition, LOCAL_PROJECT)
 
     async def send(self, request: Request) -> Response:
         """Answer a request; whatever goes wrong inside becomes an answer, too.
@@ -92,6 +106,7 @@ class Service:
         try:
             async with asyncio.timeout(request.timeout):
                 status, value = await self._route(request)
+            return _answer(status, value, request_id)
         except TimeoutError:
             raise AnswerLost(f"no answer within {request.timeout:g} s") from None
         except _Refused as refused:
@@ -99,14 +114,13 @@ class Service:
         except Exception:
             log.exception("request %s failed inside the embedded service", request_id)
             return _refusal(_Refused(500, INVALID, "Internal Error."), request_id)
-        return _answer(status, value, request_id)
 
     async def aclose(self) -> None:
         """Do nothing: an embedded service holds nothing that must be given back."""
 
     async def _route(self, request: Request) -> tuple[int, Any]:
-        address = urlsplit(request.path)
-        found = _WORKFLOWS.fullmatch(address.path)
+        path, _, query = request.path.partition("?")
+        found = _WORKFLOWS.fullmatch(path)
         if found is None:
             raise _no_api()
         project = unquote(found["project"])
@@ -115,7 +129,7 @@ class Service:
             raise _Refused(413, "APIGW.0201", "Request entity too large.")
         if workflow_id is None:
             collection: dict[str, Callable[[], tuple[int, Any]]] = {
-                "GET": lambda: self._list(parse_qs(address.query)),
+                "GET": lambda: self._list(parse_qs(query)),
                 "POST": lambda: self._create(request, project),
                 "DELETE": lambda: self._delete(request),
             }
@@ -181,12 +195,13 @@ class Service:
             raise _invalid("input is missing")
         # The page types `input` as an object, too; other values are let through, since a workflow
         # can work on them and a client must be able to rely on getting back what it sent.
-        if not isinstance(body.get("headers", {}), dict):
+        headers = body.get("headers")
+        if not isinstance(headers, dict | None):
             raise _invalid("headers must be an object")
         execution = Execution(
             plan=entry.plan,
             input=body["input"],
-            headers=body.get("headers", {}),
+            headers=headers or {},
             project_id=project,
             workflow_id=workflow_id,
         )
@@ -231,7 +246,7 @@ def _saved(save: Callable[[], Entry]) -> Any:
     try:
         return save().summary
     except DuplicateName as error:
-        raise _invalid(f"a workflow named '{error}' exists already") from None
+        raise _invalid(str(error)) from None
     except DefinitionError as error:
         problems = [str(problem) for problem in error.problems]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from fgnb.background import BackgroundLoop
+from fgnb.background import BackgroundLoop, forget_in_child
 from fgnb.local.functions import Context, Function, FunctionFailed, event_text, failure_of, result_value
 
 MAX_THREADS = 64  # plain handlers running at once; more wait for their turn
@@ -28,9 +28,15 @@ class Workers:
     """Calls functions with their time limits."""
 
     def __init__(self) -> None:
+        self._loop = BackgroundLoop("fgnb-functions")
+        self._checks: set[asyncio.Task[None]] = set()
+        self.forget()
+        forget_in_child(self)
+
+    def forget(self) -> None:
+        """Start with no threads; those of before serve what they have."""
         self._pool = _DaemonPool()
         self._slots = asyncio.Semaphore(MAX_THREADS)
-        self._loop = BackgroundLoop("fgnb-functions")
 
     async def call(self, function: Function, arguments: Any, context: Context) -> Any:
         """Call a function and return its result as a JSON value.
@@ -62,6 +68,11 @@ class Workers:
         except TimeoutError:
             await self._check_loop()
             raise _timed_out(function) from None
+        except asyncio.CancelledError:  # the workflow's own limit is over, which can't wait for the check
+            check = asyncio.create_task(self._check_loop())
+            self._checks.add(check)
+            check.add_done_callback(self._checks.discard)
+            raise
 
     async def _check_loop(self) -> None:
         """Replace the loop of async handlers if a handler that never awaits has taken it."""
@@ -88,9 +99,12 @@ def _run(function: Function, text: str, context: Context) -> Any:
 async def _run_async(function: Function, text: str, context: Context) -> Any:
     try:
         return result_value(await function.handler(json.loads(text), context))
-    except (FunctionFailed, asyncio.CancelledError):
+    except FunctionFailed:
         raise
     except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # cancelled by us, not by the handler itself
         raise failure_of(error) from None
 
 

@@ -1,4 +1,7 @@
-"""``%%fgworkflow`` and ``%fgworkflow``: a cell is the input of a workflow, its value the run."""
+"""``%%fgworkflow`` and ``%fgworkflow``: a cell is the input of a workflow, its value the run.
+
+Loading the extension imports this module only; what a run needs is imported by the first run.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.display import display
 
-from fgnb import session
 from fgnb.errors import InputError, OptionError, RunInterrupted, did_you_mean
-from fgnb.notebook import body, options
+from fgnb.notebook import options
 from fgnb.paths import assign, parse_path
-from fgnb.values import to_json
 
 
 @magics_class
@@ -29,6 +30,8 @@ class FgMagics(Magics):
     @line_cell_magic
     def fgworkflow(self, line: str, cell: str | None = None) -> Any:
         """Run a workflow; -h shows the options."""
+        from fgnb import session
+
         given = options.parse(line)
         if given.help:
             sys.stdout.write(options.help_text() + "\n")
@@ -49,6 +52,9 @@ class FgMagics(Magics):
 
     def _input(self, given: options.Given, cell: str | None) -> Any:
         """Put the input together: -p over the body over --input."""
+        from fgnb.notebook import body
+        from fgnb.values import to_json
+
         namespace = self._shell.user_ns
         value: Any = {}
         if given.input is not None:

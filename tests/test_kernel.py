@@ -1,0 +1,156 @@
+"""The cell in a real kernel: interrupts, error outputs, output routing."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from queue import Empty
+from typing import Any
+
+import pytest
+from jupyter_client import BlockingKernelClient, KernelManager
+
+SLOW = """
+slow = {
+    "name": "slow", "mode": "EXPRESS", "start": "wait", "functions": [], "constants": {}, "retries": [],
+    "states": [
+        {"id": "wait", "name": "wait", "type": "Sleep", "duration": 60, "end": True, "transition": "", "actions": []},
+    ],
+}
+"""
+
+
+@dataclass
+class Reply:
+    """What a cell gave: its reply's status, its outputs, and when it ended."""
+
+    status: str
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    ended: float = 0.0
+
+
+class Kernel:
+    """A kernel with the extension loaded."""
+
+    def __init__(self) -> None:
+        self.manager = KernelManager()
+        self.manager.start_kernel()
+        self.client: BlockingKernelClient = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def start(self, code: str) -> str:
+        """Start a cell."""
+        identity: str = self.client.execute(code)
+        return identity
+
+    def finish(self, identity: str, timeout: float = 30) -> Reply:
+        """Wait until a cell has ended."""
+        outputs: list[dict[str, Any]] = []
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+            except Empty:
+                pytest.fail(f"the cell did not end within {timeout} s")
+            if message["parent_header"].get("msg_id") != identity:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+            if kind in ("stream", "display_data", "execute_result", "error"):
+                outputs.append({"kind": kind, **content})
+        ended = time.monotonic()
+        reply = self.client.get_shell_msg(timeout=10)
+        while reply["parent_header"].get("msg_id") != identity:
+            reply = self.client.get_shell_msg(timeout=10)
+        return Reply(reply["content"]["status"], outputs, ended)
+
+    def run(self, code: str) -> Reply:
+        """Run a cell to its end."""
+        return self.finish(self.start(code))
+
+    def value(self, expression: str) -> str:
+        """Return the text of an expression's value."""
+        (output,) = self.run(expression).outputs
+        text: str = output["data"]["text/plain"]
+        return text
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    """A real kernel, connected to its own embedded service, with a slow workflow."""
+    kernel = Kernel()
+    reply = kernel.run(
+        f"%load_ext fgnb\nimport fgnb\nsession = fgnb.connect('local')\n{SLOW}\ndone = fgnb.deploy(slow)"
+    )
+    assert reply.outputs == []
+    yield kernel
+    kernel.client.stop_channels()
+    kernel.manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["%%fgworkflow slow -o run\na: 1\n", "fgnb.run('slow', {'a': 1})"],
+    ids=["cell", "run"],
+)
+def test_an_interrupt_gives_the_prompt_back_within_a_second(kernel: Kernel, code: str) -> None:
+    kernel.run("run = 'old'")
+    waiting = kernel.start(code)
+    time.sleep(1.5)
+    interrupted = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    reply = kernel.finish(waiting)
+    assert reply.status == "error"
+    assert reply.ended - interrupted < 1
+    (output,) = reply.outputs
+    assert (output["kind"], output["ename"]) == ("error", "RunInterrupted")
+    assert "slow: unknown" in output["evalue"]
+    assert "may still be running" in output["evalue"]
+    assert len(output["traceback"]) <= 15
+    if "-o run" in code:
+        assert kernel.value("run.status, run.input, round(run.elapsed) in (1, 2)") == "('unknown', {'a': 1}, True)"
+    after = kernel.run("%%fgworkflow order-triage\nsku: A-100\n")
+    assert after.status == "ok"
+    assert after.outputs[0]["data"]["text/plain"].startswith("✓ success")
+
+
+def test_an_interrupt_while_awaiting_gives_the_prompt_back_within_a_second(kernel: Kernel) -> None:
+    waiting = kernel.start("await fgnb.arun('slow')")
+    time.sleep(1.5)
+    interrupted = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    reply = kernel.finish(waiting)
+    assert reply.status == "error"
+    assert reply.ended - interrupted < 1
+    assert kernel.value("(await fgnb.arun('order-triage', {'sku': 'A-1'})).status") == "'success'"
+
+
+def test_a_failing_run_is_a_card_and_a_short_error_output(kernel: Kernel) -> None:
+    reply = kernel.run("%%fgworkflow order-triage -o bad\nsku: A-100\nqty: 1000\n")
+    card, error = reply.outputs
+    assert card["kind"] == "display_data"
+    assert set(card["data"]) == {"text/plain", "text/html"}
+    assert (error["kind"], error["ename"]) == ("error", "WorkflowFailed")
+    assert len(error["traceback"]) <= 15
+    assert not any("site-packages" in line or "File " in line for line in error["traceback"])
+    assert kernel.value("bad.errors['error_type'].tolist()") == "['OutOfStock']"
+
+
+def test_a_typo_is_one_error_output_and_nothing_on_stderr(kernel: Kernel) -> None:
+    reply = kernel.run("%%fgworkflow order-triage --outt x\nsku: A-100\n")
+    (error,) = reply.outputs
+    assert error["ename"] == "OptionError"
+    assert "did you mean --out?" in error["evalue"]
+
+
+def test_loading_the_extension_imports_no_heavy_library() -> None:
+    kernel = Kernel()
+    try:
+        kernel.run("import sys\n%load_ext fgnb")
+        heavy = ("pandas", "ipywidgets", "httpx", "msgspec", "ruamel.yaml", "starlette", "rich")
+        loaded = kernel.value(f"[name for name in {heavy} if name in sys.modules]")
+    finally:
+        kernel.client.stop_channels()
+        kernel.manager.shutdown_kernel(now=True)
+    assert loaded == "[]"

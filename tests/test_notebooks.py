@@ -1,0 +1,97 @@
+"""The notebooks run from top to bottom in a real kernel, and give what they say."""
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_committed_without_outputs(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+def executed(name: str, tmp_path: Path) -> dict[str, list[Any]]:
+    """Run a notebook and return each code cell's outputs by the cell's id."""
+    notebook = nbformat.read(NOTEBOOKS[0].parent / name, as_version=4)
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute()
+    return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def shown(outputs: list[Any]) -> str:
+    """Return the plain text of a cell's only output."""
+    (output,) = outputs
+    text: str = output["data"]["text/plain"]
+    return text
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """The outputs of quickstart.ipynb."""
+    return executed("quickstart.ipynb", tmp_path_factory.mktemp("notebook"))
+
+
+def test_quickstart_prints_nothing_on_its_own(quickstart: dict[str, list[Any]]) -> None:
+    streams = [output for outputs in quickstart.values() for output in outputs if output["output_type"] == "stream"]
+    assert streams == []
+    assert quickstart["variables"] == []
+
+
+def test_quickstart_lists_and_shows_workflows(quickstart: dict[str, list[Any]]) -> None:
+    assert "order-triage" in shown(quickstart["workflows"])
+    assert "Reserve-stock" in shown(quickstart["workflow"])
+
+
+def test_quickstart_runs_a_cell_and_reads_its_frame(quickstart: dict[str, list[Any]]) -> None:
+    card = quickstart["run"][0]["data"]
+    assert card["text/plain"].startswith("✓ success  order-triage")
+    assert "149.7" in card["text/html"]
+    assert "149.7" in quickstart["frame"][0]["data"]["text/html"]
+    dtypes = shown(quickstart["columns"])
+    assert "Int64" in dtypes
+    assert "string" in dtypes
+
+
+def test_quickstart_fails_a_cell_and_reads_the_errors_frame(quickstart: dict[str, list[Any]]) -> None:
+    card, error = quickstart["fail"]
+    assert card["output_type"] == "display_data"
+    assert card["data"]["text/plain"].startswith("✗ fail")
+    assert (error["output_type"], error["ename"]) == ("error", "WorkflowFailed")
+    assert "stock" in error["evalue"]
+    assert len(error["traceback"]) <= 15
+    assert "OutOfStock" in quickstart["errors"][0]["data"]["text/html"]
+
+
+def test_quickstart_compares(quickstart: dict[str, list[Any]]) -> None:
+    assert "output.decision" in shown(quickstart["compare"])
+    frame = shown(quickstart["compare-frame"])
+    assert "ship" in frame
+    assert "review" in frame
+    assert "fail" in quickstart["many"][0]["data"]["text/html"]
+
+
+def test_quickstart_deploys_a_workflow_of_its_own(quickstart: dict[str, list[Any]]) -> None:
+    assert "Hello, Ada!" in shown(quickstart["own"])
+
+
+def test_quickstart_shows_the_form(quickstart: dict[str, list[Any]]) -> None:
+    data = quickstart["form"][0]["data"]
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "sku" in data["text/plain"]
+
+
+def test_quickstart_emits_no_script_and_no_external_address(quickstart: dict[str, list[Any]]) -> None:
+    for outputs in quickstart.values():
+        for output in outputs:
+            html = output.get("data", {}).get("text/html", "")
+            assert "<script" not in html
+            assert "http://" not in html.replace("http://127.0.0.1", "")
+            assert "https://" not in html
