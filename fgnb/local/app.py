@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.routing import Route
 
-from fgnb.local.service import Service, too_large
-from fgnb.wire import BODY_LIMIT, Request
+from fgnb.local.service import Service, refusal
+from fgnb.wire import BODY_LIMIT, INVALID, Request
 
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
-def make_app(service: Service) -> Starlette:
-    """Return the ASGI application of an embedded service."""
+def make_app(service: Service, *, host: str = "127.0.0.1") -> Starlette:
+    """Return the ASGI application of an embedded service that listens on `host`."""
 
     async def answer(web: WebRequest) -> WebResponse:
         body = await _body(web)
         if body is None:
-            given = too_large()
+            given = refusal(413, "APIGW.0201", "Request entity too large.")
+        elif body and not web.headers.get("content-type", "").startswith("application/json"):
+            # A page in the user's browser can send other types to this address without being asked.
+            given = refusal(400, INVALID, "the body's Content-Type must be application/json")
         else:
             raw_path: bytes = web.scope.get("raw_path") or web.url.path.encode()
             path = raw_path.decode("latin-1") + (f"?{web.url.query}" if web.url.query else "")
@@ -27,7 +33,9 @@ def make_app(service: Service) -> Starlette:
             given = await service.send(request)
         return WebResponse(given.body, given.status, dict(given.headers))
 
-    return Starlette(routes=[Route("/{path:path}", answer, methods=METHODS)])
+    # A name of somebody's that resolves to loopback is not this machine's own (DNS rebinding).
+    own = Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK_NAMES, host], www_redirect=False)
+    return Starlette(routes=[Route("/{path:path}", answer, methods=METHODS)], middleware=[own])
 
 
 async def _body(web: WebRequest) -> bytes | None:

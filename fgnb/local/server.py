@@ -36,7 +36,7 @@ def serve(
     """
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
-    config = uvicorn.Config(make_app(service), log_level="warning", access_log=False, lifespan="off")
+    config = uvicorn.Config(make_app(service, host=host), log_level="warning", access_log=False, lifespan="off")
     ready(f"http://{shown}:{listener.getsockname()[1]}")
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -59,9 +59,9 @@ def _not_found() -> _Refused:
     return _Refused(404, NOT_FOUND, "Function flow not found.")
 
 
-def too_large() -> Response:
-    """Return the gateway's answer to a body over 12 MB."""
-    return _refusal(_Refused(413, "APIGW.0201", "Request entity too large."), str(uuid4()))
+def refusal(status: int, code: str, message: str) -> Response:
+    """Return the answer to a request that is refused before it comes here."""
+    return _refusal(_Refused(status, code, message), str(uuid4()))
 
 
 class Service:
