@@ -6,7 +6,7 @@ from typing import Any
 
 from fgnb.render import html
 from fgnb.render.run import elapsed_text
-from fgnb.render.text import columns
+from fgnb.render.text import WIDTH, columns, cut, one_line
 from fgnb.render.value import compact
 from fgnb.runs.compare import MISSING, Comparison, all_equal
 
@@ -21,7 +21,11 @@ def show(comparison: Comparison) -> dict[str, str]:
     head = ["path", *(run.run_id for run in comparison.runs)]
 
     text_rows = [(path, *_marked_cells(path, values)) for path, values in shown]
-    lines = [title, *columns([head, *text_rows] if shown else [], indent="  "), *([f"  {more}"] if more else [])]
+    lines = [
+        cut(one_line(title), WIDTH),
+        *columns([head, *text_rows] if shown else [], indent="  "),
+        *([f"  {more}"] if more else []),
+    ]
 
     styles = {
         (number, column + 1): html.CHANGED

@@ -6,7 +6,7 @@ from collections import Counter
 
 from fgnb.render import html
 from fgnb.render.run import elapsed_text
-from fgnb.render.text import columns, one_line
+from fgnb.render.text import WIDTH, columns, cut, one_line
 from fgnb.render.value import compact
 from fgnb.runs.run import Run
 from fgnb.runs.runset import RunSet
@@ -22,7 +22,11 @@ def show(runs: RunSet) -> dict[str, str]:
     title = title if counts else "no runs"
     more = f"… {len(runs) - ROWS:,} more" if len(runs) > ROWS else ""
     rows = [_cells(run) for run in runs[:ROWS]]
-    lines = [title, *columns([_HEAD, *rows] if rows else [], indent="  "), *([f"  {more}"] if more else [])]
+    lines = [
+        cut(one_line(title), WIDTH),
+        *columns([_HEAD, *rows] if rows else [], indent="  "),
+        *([f"  {more}"] if more else []),
+    ]
     cells = [
         (
             html.muted(run_id),

@@ -31,9 +31,13 @@ def cut(text: str, width: int) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], *, indent: str = "", width: int = WIDTH) -> list[str]:
-    """Return rows as aligned lines of at most `width` cells; the widest columns give way."""
+    """Return rows as aligned lines of at most `width` cells; the widest columns give way.
+
+    Each cell is put on one line, its control characters visible.
+    """
     if not rows:
         return []
+    rows = [[one_line(cell) for cell in row] for row in rows]
     natural = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
     widths = _fitted(natural, width - len(indent) - 2 * (len(natural) - 1))
     lines = []

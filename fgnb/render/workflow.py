@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fgnb.errors import DefinitionError
 from fgnb.render import html
-from fgnb.render.text import columns, cut, visible
+from fgnb.render.text import WIDTH, columns, cut, one_line
 from fgnb.render.value import compact
 from fgnb.wire import Operation, Sleep, State, WorkflowDefinition, parse_definition
 
@@ -26,7 +26,7 @@ def show(workflow: Workflow) -> dict[str, str]:
         rows = [_raw_cells(state) for state in workflow.definition.get("states", ()) if isinstance(state, dict)]
     else:
         rows = [_cells(state) for state in in_order(definition)]
-    lines = [visible(title), *columns([_HEAD, *rows], indent="  ")]
+    lines = [cut(one_line(title), WIDTH), *columns([_HEAD, *rows], indent="  ")]
     content = f'<div style="font-weight:600">{html.escape(title)}</div>'
     cells = [
         (

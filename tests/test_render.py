@@ -1,0 +1,202 @@
+"""What is shown: escaped, well formed, within its width, small whatever the data."""
+
+import time
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+import fgnb
+from fgnb.render.run import card_html, card_text, elapsed_text
+from fgnb.render.text import columns, cut, visible, wrapped
+from fgnb.render.value import value_html, value_lines
+from fgnb.runs.compare import compare
+from fgnb.runs.run import NodeError, Run
+from fgnb.runs.runset import RunSet
+from fgnb.session import Workflow
+
+HOSTILE = "<script>alert('x')</script> & \"quoted\" \x1b[31m \u202e <img src=x onerror=y>"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=20), inner, max_size=5),
+    max_leaves=30,
+)
+
+
+def a_run(**given: Any) -> Run:
+    """Return a run with what is given."""
+    now = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    return Run(**{"workflow": "w", "status": "success", "submitted_at": now, "elapsed": 0.5, "input": {}} | given)
+
+
+def a_failed_run(text: str) -> Run:
+    """Return a failed run with a text in every place that can hold one."""
+    error = NodeError(node_id=text, node_name=text, error_type=text, error_message=text, stack_trace=text)
+    return a_run(
+        status="fail",
+        workflow=text,
+        execution_id=text,
+        request_id=text,
+        reason=text,
+        connection=text,
+        node_errors=(error,),
+        input={text: [text, {text: text}]},
+        tags={text: text},
+    )
+
+
+class Parsed(HTMLParser):
+    """The tags of a piece of HTML; fails where they do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.open.append(tag)
+        self.tags.add(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that the innermost tag ends."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Note a text."""
+        self.text.append(data)
+
+
+ALLOWED = {"div", "span", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre"}
+
+
+def assert_safe(html: str) -> None:
+    """Check that a piece of HTML nests, runs nothing and loads nothing."""
+    parsed = Parsed(html)
+    assert parsed.tags <= ALLOWED
+    assert {name for name, _ in parsed.attributes} <= {"style", "scope", "open"}
+    assert not any("url(" in (value or "") or "http" in (value or "") for _, value in parsed.attributes)
+    assert not any(char < " " and char not in "\n\t" for char in html)
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "汉字" * 100, "x" * 5000, "‏עברית", "a\nb\tc"])
+def test_every_display_escapes_every_text(text: str) -> None:
+    failed, good = a_failed_run(text), a_run(output={text: [{text: text}, {text: 1}]}, workflow=text)
+    definition = {"name": text, "mode": text, "states": [{"id": text, "type": text, "name": text}]}
+    for shown in (
+        failed,
+        good,
+        RunSet([failed, good]),
+        compare(failed, good),
+        Workflow(name=text, id=text, urn=text, definition=definition),
+    ):
+        bundle = shown._repr_mimebundle_()
+        assert_safe(bundle["text/html"])
+        assert "\x1b" not in bundle["text/plain"]
+        assert "\u202e" not in bundle["text/plain"]
+
+
+@given(JSON)
+def test_any_output_makes_a_safe_card_within_its_width(output: Any) -> None:
+    run = a_run(output=output)
+    assert_safe(card_html(run))
+    for line in card_text(run, width=72).split("\n"):
+        assert cell_len(line) <= 72
+
+
+def test_a_card_holds_what_a_reader_looks_for() -> None:
+    failed = fgnb.connect("local").run("order-triage", {"sku": "A-1", "qty": 500}, check=False)
+    text, html = card_text(failed), card_html(failed)
+    for part in ("fail", "order-triage", "Reserve-stock (stock)", "OutOfStock", "500 of A-1 ordered, 120 in stock"):
+        assert part in text
+        assert part in "".join(Parsed(html).text)
+    assert failed.request_id is not None
+    assert failed.request_id in text
+    assert "order_triage.py" in html  # the stack trace, folded
+    assert "<details open" in html  # the input of a failed run is open
+
+
+def test_a_long_error_message_is_wrapped_not_lost() -> None:
+    message = "the warehouse in " + "Shenzhen and " * 12 + "Langfang holds none"
+    text = card_text(a_run(status="fail", node_errors=(NodeError(node_id="n", error_message=message),)))
+    assert " ".join(text.split()).count("Shenzhen and") == 12
+
+
+def test_big_values_are_cut_in_the_display_and_said_to_be() -> None:
+    output = {"rows": [{"n": n, "text": "x" * 100} for n in range(20_000)], "text": "y" * 2_000_000}
+    began = time.perf_counter()
+    html, text = value_html(output), "\n".join(value_lines(output))
+    assert time.perf_counter() - began < 5
+    assert len(html) < 40_000
+    assert len(text) < 1_000
+    assert "… 19,970 more rows" in html
+    assert "2,000,000 characters in all" in html
+
+
+def test_a_list_of_objects_is_a_table() -> None:
+    html = value_html([{"sku": "A", "qty": 1}, {"sku": "B", "left": None}])
+    assert html.count("<tr") == 3
+    assert [text for text in Parsed(html).text if text in ("sku", "qty", "left")] == ["sku", "qty", "left"]
+    assert value_lines([{"sku": "A", "qty": 1}, {"sku": "B"}]) == ["sku  qty", "A    1", "B"]
+
+
+def test_text_and_number_and_null_can_be_told_apart() -> None:
+    shown = [value_html(value) for value in ("1", 1, "", None, [], {}, True)]
+    assert len(set(shown)) == len(shown)
+
+
+def test_a_comparison_marks_what_differs_from_the_first_run() -> None:
+    one, two = a_run(output={"a": 1, "b": 1}), a_run(output={"a": 2, "b": 1})
+    bundle = compare(one, two, keep_equal=True)._repr_mimebundle_()
+    assert "differ in 1 path" in bundle["text/plain"]
+    marked = [line for line in bundle["text/plain"].splitlines() if "* " in line]
+    assert [line.split()[0] for line in marked] == ["output.a"]
+    assert bundle["text/html"].count("rgba(255,180,0") == 1
+
+
+def test_runs_that_do_not_differ_say_so() -> None:
+    one = a_run(output={"a": 1})
+    assert "do not differ" in compare(one, a_run(output={"a": 1}, elapsed=0.7))._repr_mimebundle_()["text/plain"]
+
+
+def test_a_set_shows_counts_and_its_first_rows() -> None:
+    runs = RunSet(a_run(output={"n": n}) if n % 3 else a_run(status="fail") for n in range(40))
+    bundle = runs._repr_mimebundle_()
+    assert bundle["text/plain"].startswith("40 runs: 14 fail, 26 success")
+    assert "… 30 more" in bundle["text/html"]
+    assert RunSet()._repr_mimebundle_()["text/plain"] == "no runs"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0041, "0.004 s"), (9.9994, "9.999 s"), (12.34, "12.3 s"), (250.2, "4 min 10 s"), (3600, "60 min 0 s")],
+)
+def test_elapsed_time_keeps_the_precision_that_matters(seconds: float, text: str) -> None:
+    assert elapsed_text(seconds) == text
+
+
+@given(st.lists(st.tuples(st.text(), st.text(), st.text()), min_size=1, max_size=5), st.integers(30, 120))
+def test_columns_never_exceed_the_width(rows: list[tuple[str, str, str]], width: int) -> None:
+    clean = [tuple(visible(" ".join(cell.split())) for cell in row) for row in rows]
+    assert all(cell_len(line) <= width for line in columns(clean, indent="  ", width=width))
+
+
+def test_columns_align_wide_characters() -> None:
+    lines = columns([("汉字", "1"), ("ab", "2")])
+    assert [cell_len(line[: line.index(digit)]) for line, digit in zip(lines, "12", strict=True)] == [6, 6]
+
+
+def test_cut_and_wrapped_say_that_something_is_missing() -> None:
+    assert cut("abcdef", 4) == "abc…"
+    assert cut("汉字汉字", 5) == "汉字…"
+    assert wrapped("a b c d e f", indent="", width=3, lines=2) == ["a b", "c…"]
