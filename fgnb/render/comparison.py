@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fgnb.render import html
+from fgnb.render.listing import listing
 from fgnb.render.run import elapsed_text
-from fgnb.render.text import WIDTH, columns, cut, one_line
 from fgnb.render.value import compact
 from fgnb.runs.compare import MISSING, Comparison, all_equal
 
@@ -16,30 +16,19 @@ ROWS = 100
 def show(comparison: Comparison) -> dict[str, str]:
     """Return the comparison as a MIME bundle."""
     shown = list(comparison.rows.items())[:ROWS]
-    title = _title(comparison)
-    more = f"… {len(comparison) - ROWS:,} more paths" if len(comparison) > ROWS else ""
-    head = ["path", *(run.run_id for run in comparison.runs)]
-
-    text_rows = [(path, *_marked_cells(path, values)) for path, values in shown]
-    lines = [
-        cut(one_line(title), WIDTH),
-        *columns([head, *text_rows] if shown else [], indent="  "),
-        *([f"  {more}"] if more else []),
-    ]
-
-    styles = {
-        (number, column + 1): html.CHANGED
-        for number, (path, values) in enumerate(shown)
-        for column, value in enumerate(values)
-        if path != "elapsed" and not all_equal((values[0], value))
-    }
-    html_rows = [(html.span(path, html.MONO), *(_html_cell(path, value) for value in values)) for path, values in shown]
-    content = f'<div style="font-weight:600">{html.escape(title)}</div>'
-    if shown:
-        content += html.table(html_rows, head=head, styles=styles)
-    if more:
-        content += f"<div>{html.muted(more)}</div>"
-    return {"text/plain": "\n".join(lines), "text/html": html.frame_box(content, html.OTHER_COLOUR)}
+    return listing(
+        _title(comparison),
+        ["path", *(run.run_id for run in comparison.runs)],
+        [(path, *_marked_cells(path, values)) for path, values in shown],
+        [(html.span(path, html.MONO), *(_html_cell(path, value) for value in values)) for path, values in shown],
+        more=f"… {len(comparison) - ROWS:,} more paths" if len(comparison) > ROWS else "",
+        styles={
+            (number, column + 1): html.CHANGED
+            for number, (path, values) in enumerate(shown)
+            for column, value in enumerate(values)
+            if path != "elapsed" and not all_equal((values[0], value))
+        },
+    )
 
 
 def _title(comparison: Comparison) -> str:

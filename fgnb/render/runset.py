@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from fgnb.render import html
+from fgnb.render.listing import listing
 from fgnb.render.run import elapsed_text
-from fgnb.render.text import WIDTH, columns, cut, one_line
+from fgnb.render.text import one_line
 from fgnb.render.value import compact
 from fgnb.runs.run import Run
 from fgnb.runs.runset import RunSet
@@ -19,14 +20,7 @@ def show(runs: RunSet) -> dict[str, str]:
     """Return the set as a MIME bundle."""
     counts = Counter(run.status for run in runs)
     title = f"{len(runs)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}"
-    title = title if counts else "no runs"
-    more = f"… {len(runs) - ROWS:,} more" if len(runs) > ROWS else ""
     rows = [_cells(run) for run in runs[:ROWS]]
-    lines = [
-        cut(one_line(title), WIDTH),
-        *columns([_HEAD, *rows] if rows else [], indent="  "),
-        *([f"  {more}"] if more else []),
-    ]
     cells = [
         (
             html.muted(run_id),
@@ -36,11 +30,8 @@ def show(runs: RunSet) -> dict[str, str]:
         )
         for run_id, workflow, status, *rest in rows
     ]
-    note = f"<div>{html.muted(more)}</div>" if more else ""
-    content = f'<div style="font-weight:600">{html.escape(title)}</div>' + (
-        html.table(cells, head=_HEAD) + note if rows else ""
-    )
-    return {"text/plain": "\n".join(lines), "text/html": html.frame_box(content, html.OTHER_COLOUR)}
+    more = f"… {len(runs) - ROWS:,} more" if len(runs) > ROWS else ""
+    return listing(title if counts else "no runs", _HEAD, rows, cells, more=more)
 
 
 def _colour(status: str) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from fgnb.errors import DefinitionError
 from fgnb.render import html
-from fgnb.render.text import WIDTH, columns, cut, one_line
+from fgnb.render.listing import listing
+from fgnb.render.text import cut
 from fgnb.render.value import compact
 from fgnb.wire import Operation, Sleep, State, WorkflowDefinition, parse_definition
 
@@ -26,8 +27,6 @@ def show(workflow: Workflow) -> dict[str, str]:
         rows = [_raw_cells(state) for state in workflow.definition.get("states", ()) if isinstance(state, dict)]
     else:
         rows = [_cells(state) for state in in_order(definition)]
-    lines = [cut(one_line(title), WIDTH), *columns([_HEAD, *rows], indent="  ")]
-    content = f'<div style="font-weight:600">{html.escape(title)}</div>'
     cells = [
         (
             html.span(state, "font-weight:600"),
@@ -38,8 +37,7 @@ def show(workflow: Workflow) -> dict[str, str]:
         )
         for state, name, does, arguments, then in rows
     ]
-    content += html.table(cells, head=_HEAD)
-    return {"text/plain": "\n".join(lines), "text/html": html.frame_box(content, html.OTHER_COLOUR)}
+    return listing(title, _HEAD, rows, cells)
 
 
 def in_order(definition: WorkflowDefinition) -> list[State]:
