@@ -15,6 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fgnb.wiring import call as _call
 from fgnb.wiring import hooks as _hooks
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ _hooks.update(
         "show Comparison": "fgnb.render.comparison:show",
         "show Workflow": "fgnb.render.workflow:show",
         "form": "fgnb.notebook.form:Form",
+        "load extension": "fgnb.notebook.magics:load",
+        "unload extension": "fgnb.notebook.magics:unload",
     }
 )
 
@@ -123,13 +126,9 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """Make ``%load_ext fgnb`` register the magics; called by IPython."""
-    from fgnb.notebook.magics import load
-
-    load(shell)
+    _call("load extension", shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Take the magics away again; called by IPython for ``%unload_ext fgnb``."""
-    from fgnb.notebook.magics import unload
-
-    unload(shell)
+    _call("unload extension", shell)

@@ -81,11 +81,12 @@ class PendingRun:
         self.future: Future[Run] = Future()
 
         def ended(done: Future[Outcome]) -> None:
-            error = done.exception()
-            if error is not None:
+            try:
+                run = session._run_of(prepared, done.result())
+            except BaseException as error:  # whoever waits must hear of it, whatever it is
                 self.future.set_exception(error)
             else:
-                self.future.set_result(session._run_of(prepared, done.result()))
+                self.future.set_result(run)
 
         submission.future.add_done_callback(ended)
 
