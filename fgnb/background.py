@@ -10,14 +10,27 @@ import weakref
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as WaitTimeout
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
 SLICE = 0.1  # seconds between two looks at whether the user interrupted
 GRACE = 0.5  # seconds an interrupted coroutine has to close what it holds
 
-_loops: weakref.WeakSet[BackgroundLoop] = weakref.WeakSet()
+
+class Forgetful(Protocol):
+    """Holds threads, locks or connections, which the child of a fork must not use."""
+
+    def forget(self) -> None:
+        """Let go of them, so that new ones are made at the next use."""
+
+
+_forgetful: weakref.WeakSet[Forgetful] = weakref.WeakSet()
+
+
+def forget_in_child(holder: Forgetful) -> None:
+    """Have ``holder.forget()`` called in the child of a fork, as long as `holder` lives."""
+    _forgetful.add(holder)
 
 
 class BackgroundLoop:
@@ -27,7 +40,7 @@ class BackgroundLoop:
         self.name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        _loops.add(self)
+        forget_in_child(self)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -114,8 +127,8 @@ def _hand_over(task: asyncio.Task[T], future: Future[T]) -> None:
 
 
 def _forget_all() -> None:
-    for loop in list(_loops):
-        loop.forget()
+    for holder in list(_forgetful):
+        holder.forget()
 
 
 if hasattr(os, "register_at_fork"):

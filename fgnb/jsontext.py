@@ -12,17 +12,24 @@ from typing import Any
 import msgspec
 
 from fgnb.errors import InputError, SyntaxProblem
-from fgnb.paths import Path, format_path
+from fgnb.paths import format_path, leaves
 
 _DECODER = msgspec.json.Decoder()
 DIGITS = "an integer has more digits than Python reads; see sys.set_int_max_str_digits"
 
 
-class _Refused:
-    """Stands in a parsed value for something JSON does not allow, until its path is known."""
+_INF = float("inf")
 
-    def __init__(self, message: str) -> None:
+
+class _Refused:
+    """Stands in a parsed value for something JSON does not allow, until its path is known.
+
+    `key` is the duplicate one where it stands for an object.
+    """
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
         self.message = message
+        self.key = key
 
 
 def loads(text: str) -> Any:
@@ -33,24 +40,22 @@ def loads(text: str) -> Any:
         InputError: a duplicate key, NaN, or a number beyond a double's range; with its path.
     """
     refused: list[_Refused] = []
-    duplicates: dict[int, str] = {}
 
-    def refuse(message: str) -> _Refused:
-        refused.append(_Refused(message))
+    def refuse(message: str, key: str | None = None) -> _Refused:
+        refused.append(_Refused(message, key=key))
         return refused[-1]
 
     def number(digits: str) -> float | _Refused:
         value = float(digits)
         return refuse(f"{digits} is beyond the range of a number") if value in (_INF, -_INF) else value
 
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
         value = dict(pairs)
-        if len(value) != len(pairs):
-            seen: set[str] = set()
-            again = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            value = {"": refuse(f"duplicate key '{again}'")}
-            duplicates[id(value)] = again
-        return value
+        if len(value) == len(pairs):
+            return value
+        seen: set[str] = set()
+        again = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        return refuse(f"duplicate key '{again}'", again)
 
     try:
         value = json.loads(
@@ -67,57 +72,39 @@ def loads(text: str) -> Any:
         raise InputError("the JSON text is nested too deeply") from None
     except ValueError:
         raise InputError(DIGITS) from None
-    for bad in refused:
-        # A refused value below a duplicate key is gone; the duplicate is reported for it.
-        path = _find(value, bad)
-        if path is not None:
-            raise InputError(bad.message, path=format_path(_at_key(value, path, duplicates)) or None)
+    if refused:
+        # One of them is in the value: what is below a duplicate key is gone, but then that key is there.
+        path, bad = next((path, leaf) for path, leaf in leaves(value) if isinstance(leaf, _Refused))
+        raise InputError(bad.message, path=format_path(path if bad.key is None else (*path, bad.key)) or None)
     return value
-
-
-_INF = float("inf")
 
 
 def _plain(message: str) -> str:
     return message[0].lower() + message[1:]
 
 
-def _find(value: Any, wanted: object, path: Path = ()) -> Path | None:
-    if value is wanted:
-        return path
-    children: Any = ()
-    if isinstance(value, dict):
-        children = value.items()
-    elif isinstance(value, list):
-        children = enumerate(value)
-    for step, child in children:
-        if (found := _find(child, wanted, (*path, step))) is not None:
-            return found
-    return None
-
-
-def _at_key(value: Any, path: Path, duplicates: dict[int, str]) -> Path:
-    for step in path[:-1]:
-        value = value[step]
-    again = duplicates.get(id(value))
-    return path if again is None else (*path[:-1], again)
-
-
-def loads_answer(data: bytes) -> Any:
+def loads_answer(text: bytes | str) -> Any:
     """Read a JSON text that a program wrote; the last of duplicate keys wins.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: it is not JSON, or holds a number beyond a double's range.
     """
     try:
-        return _DECODER.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+        return _DECODER.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     try:
         # msgspec refuses lone surrogates, which JSON allows; the standard library reads them.
-        return json.loads(data, parse_constant=_no_constant)
+        return json.loads(text, parse_float=_finite, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (_INF, -_INF):
+        raise ValueError(f"{digits} is beyond the range of a number")
+    return value
 
 
 def _no_constant(name: str) -> Any:
@@ -125,7 +112,11 @@ def _no_constant(name: str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Write a JSON value (as `fgnb.values.to_json` gives it) as compact UTF-8 text."""
+    """Write a JSON value (as `fgnb.values.to_json` gives it) as compact UTF-8 text.
+
+    Raises:
+        InputError: it is nested too deeply, or an integer has too many digits.
+    """
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         return text.encode()
@@ -133,8 +124,5 @@ def dumps(value: Any) -> bytes:
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
     except RecursionError:
         raise InputError("the value is nested too deeply") from None
-
-
-def pretty(value: Any) -> str:
-    """Write a JSON value for a person: indented, with every character as itself."""
-    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    except ValueError:
+        raise InputError(DIGITS) from None

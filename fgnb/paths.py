@@ -15,7 +15,7 @@ from fgnb.errors import InputError
 Path = tuple[str | int, ...]
 
 _PLAIN = re.compile(r"[A-Za-z_\u0080-\U0010FFFF][0-9A-Za-z_\u0080-\U0010FFFF]*")
-_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>\d+)\]|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]", re.DOTALL)
+_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>[0-9]{1,1000})\]|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]", re.DOTALL)
 _ESCAPES = {"'": "\\'", "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _UNESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 from fgnb.errors import InputError
+from fgnb.jsontext import DIGITS
 from fgnb.paths import format_path
 
 
@@ -73,11 +74,15 @@ def _members(value: Mapping[Any, Any]) -> dict[str, Any]:
         if not isinstance(key, str):
             raise _Refused(f"a key must be a text, not {type(key).__name__} {key!r}")
         try:
-            result[str(key)] = _convert(member)
+            result[_text(key)] = _convert(member)
         except _Refused as refused:
             refused.steps.append(key)
             raise
     return result
+
+
+def _text(value: str) -> str:
+    return str.__str__(value)  # not str(value): a class of its own, such as an Enum, may say something else
 
 
 def _items(value: Any) -> list[Any]:
@@ -109,7 +114,7 @@ def _convert_other(value: Any) -> Any:
     if isinstance(value, float):
         return _finite(float(value))
     if isinstance(value, str):
-        return str(value)
+        return _text(value)
     if isinstance(value, Decimal):
         return _decimal(value)
     if isinstance(value, (datetime, date, time)):
@@ -131,14 +136,16 @@ def _convert_other(value: Any) -> Any:
 def _numpy(value: Any, numpy: Any) -> Any:
     if isinstance(value, numpy.datetime64) and not numpy.isnat(value):
         return str(value)
-    if value.dtype.kind in "biufUO":
-        return _convert(value.tolist())
+    if value.dtype.kind in "biufUO" and not isinstance(item := value.tolist(), numpy.generic):
+        return _convert(item)
     raise _Refused(f"NumPy's {value.dtype} has no JSON form")
 
 
 def _decimal(value: Decimal) -> int | float:
     if not value.is_finite():
         raise _Refused(f"{value} is not a JSON value")
+    if value.adjusted() >= sys.int_info.default_max_str_digits:
+        raise _Refused(DIGITS)
     if value == value.to_integral_value():
         return int(value)
     return _finite(float(value))

@@ -18,8 +18,8 @@ from msgspec import Meta, Struct
 
 from fgnb.errors import DefinitionError, Problem, did_you_mean
 
-NAME_PATTERN = r"^([_a-zA-Z0-9().-]|[\u4e00-\u9fa5])+$"
-_TEXT_PATTERN = NAME_PATTERN.replace("+$", "*$")
+NAME_PATTERN = r"^([_a-zA-Z0-9().-]|[\u4e00-\u9fa5])+\Z"  # not $, which lets a last line break pass
+_TEXT_PATTERN = NAME_PATTERN.replace("+", "*")
 BODY_LIMIT = 12 * 1024 * 1024  # bytes; the gateway's limit (APIGW.0201, status 413)
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes; a function's limit each way
 EXPRESS_LIMIT = 300.0  # seconds an express workflow may take
@@ -361,9 +361,9 @@ def parse_time(text: str | None) -> datetime | None:
     """Read the service's ``yyyy-MM-ddTHH:mm:ssZ``; None where it is missing or unreadable."""
     try:
         time = datetime.fromisoformat(text or "")
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def format_time(time: datetime) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -23,6 +23,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from fgnb.errors import InputError, SyntaxProblem
 from fgnb.jsontext import DIGITS
@@ -39,6 +40,8 @@ _WORDS = {"": None, "~": None} | {
     for spelled in (word, word.capitalize(), word.upper())
 }
 _NOT_JSON = re.compile(r"[-+]?(\.inf|\.Inf|\.INF|Infinity)|\.nan|\.NaN|\.NAN|NaN")
+_CORE = "tag:yaml.org,2002:"
+_TAGGED = {"int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),)}
 
 Scalar = Callable[[str, bool], Any]
 """Gives a scalar's value from its text and whether it stands plain (unquoted, without a tag)."""
@@ -70,6 +73,13 @@ def plain_scalar(text: str) -> Any:
     if _NOT_JSON.fullmatch(text):
         raise ValueError(f"{text} is not a JSON value; put it in quotes if you mean text")
     return text
+
+
+def _tagged(text: str, tag: str) -> Any:
+    value = plain_scalar(text)
+    if type(value) not in _TAGGED[tag]:
+        raise ValueError(f"{text!r} is not a value of the tag !!{tag}")
+    return float(value) if tag == "float" else value
 
 
 def _scalar(text: str, plain: bool) -> Any:
@@ -113,15 +123,18 @@ class _Reader:
                     value = self.value(next(self.events))
         except MarkedYAMLError as error:
             raise self.syntax_problem(error) from None
-        except YAMLError as error:  # a character YAML does not allow
-            message = str(error).splitlines()[0]
-            raise SyntaxProblem(f"not YAML: {message}", source=self.text, line=1, column=1) from None
+        except ReaderError as error:
+            before = self.text[: error.position]
+            line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+            message = f"not YAML: the character {self.text[error.position]!a} must be escaped, in double quotes"
+            raise SyntaxProblem(message, source=self.text, line=line, column=column) from None
         return value
 
     def syntax_problem(self, error: MarkedYAMLError) -> SyntaxProblem:
-        if "<stream end>" in (error.problem or "") and error.context_mark is not None:
+        ended = any(words in (error.problem or "") for words in ("<stream end>", "unexpected end of stream"))
+        if ended and error.context_mark is not None:
             # The place where it begins helps more than the end of the text.
-            what = (error.context or "").removeprefix("while parsing ")
+            what = (error.context or "").removeprefix("while parsing ").removeprefix("while scanning ")
             return self.problem(f"not YAML: {what} is not closed", error.context_mark)
         return self.problem(f"not YAML: {error.problem or error.context}", error.problem_mark or error.context_mark)
 
@@ -148,8 +161,8 @@ class _Reader:
         return value
 
     def collection(self, event: Any) -> Any:
-        if event.tag not in (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-            raise self.problem(f"the tag {event.tag} is not allowed", event.start_mark)
+        if event.tag not in (None, "!", _CORE + ("map" if isinstance(event, MappingStartEvent) else "seq")):
+            raise self.bad_tag(event)
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self.problem(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
@@ -168,28 +181,29 @@ class _Reader:
         while not isinstance(event := next(self.events), MappingEndEvent):
             if not isinstance(event, ScalarEvent):
                 raise self.problem("a key must be a text, not a list, a mapping or an alias", event.start_mark)
-            key = self.scalar(_joined_surrogates(event.value), False)
+            key = self.scalar_value(event, key=True)
             if key in members:
                 raise self.problem(f"duplicate key '{key}'", event.start_mark)
             members[key] = self.value(next(self.events))
         return members
 
-    def scalar_value(self, event: ScalarEvent) -> Any:
+    def scalar_value(self, event: ScalarEvent, *, key: bool = False) -> Any:
         text = _joined_surrogates(event.value)
-        tag = (event.tag or "").removeprefix("tag:yaml.org,2002:")
+        tag = (event.tag or "").removeprefix(_CORE)
+        if tag not in ("", "!", "str", *_TAGGED):
+            raise self.bad_tag(event)
         try:
-            if not tag:
-                return self.scalar(text, event.style is None or event.style == "")
-            if tag in ("str", "!"):
-                return self.scalar(text, False)
-            if tag in ("int", "float", "bool", "null"):
-                return plain_scalar(text)
+            if tag in _TAGGED and not key:
+                return _tagged(text, tag)
+            return self.scalar(text, not (key or tag or event.style))
         except ValueError as error:
             if isinstance(error, SyntaxProblem):
                 raise
             message = error.message if isinstance(error, InputError) else str(error)
             raise self.problem(message, event.start_mark) from None
-        raise self.problem(f"the tag {event.tag} is not allowed", event.start_mark)
+
+    def bad_tag(self, event: Any) -> SyntaxProblem:
+        return self.problem(f"the tag {event.tag.replace(_CORE, '!!')} is not allowed here", event.start_mark)
 
 
 def _joined_surrogates(text: str) -> str:

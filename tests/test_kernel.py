@@ -89,13 +89,17 @@ def kernel() -> Iterator[Kernel]:
     kernel.manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.parametrize("served", [False, True], ids=["in process", "over HTTP"])
 @pytest.mark.parametrize(
     "code",
     ["%%fgworkflow slow -o run\na: 1\n", "fgnb.run('slow', {'a': 1})"],
     ids=["cell", "run"],
 )
-def test_an_interrupt_gives_the_prompt_back_within_a_second(kernel: Kernel, code: str) -> None:
-    kernel.run("run = 'old'")
+def test_an_interrupt_gives_the_prompt_back_within_a_second(
+    kernel: Kernel, serve: str, code: str, served: bool
+) -> None:
+    target = serve if served else "local"
+    assert kernel.run(f"run = 'old'\nsession = fgnb.connect({target!r})\ndone = fgnb.deploy(slow)").status == "ok"
     waiting = kernel.start(code)
     time.sleep(1.5)
     interrupted = time.monotonic()

@@ -94,6 +94,7 @@ class AsyncClient:
             outcome = await self._execute_once(attempt, body, timeout)
             if outcome.error_code == NOT_FOUND and attempt.workflow_id != workflow:
                 # The name may have moved to another id since it was looked up; a 404 ran nothing.
+                attempt.sent = False
                 known, attempt.workflow_id = attempt.workflow_id, await self._look_up(workflow)
                 if attempt.workflow_id != known:
                     outcome = await self._execute_once(attempt, body, timeout)
@@ -165,14 +166,19 @@ class AsyncClient:
     async def show(self, workflow: str) -> WorkflowInfo:
         """Return a workflow with its definition (page 06_1007)."""
         workflow_id = await self.workflow_id(workflow)
-        path = workflows_path(self.project_id, quote(workflow_id, safe=""))
         try:
-            return await self._call("GET", path, WorkflowInfo)
+            return await self._show(workflow_id)
         except ServiceError as error:
-            if error.code == NOT_FOUND:
-                self._ids.pop(workflow, None)
-                raise WorkflowNotFound(workflow, list(self._ids)) from None
-            raise
+            if error.code != NOT_FOUND:
+                raise
+        # The name may have moved to another id since it was looked up; if it did not, it is gone.
+        if (moved := await self._look_up(workflow)) != workflow_id:
+            return await self._show(moved)
+        raise WorkflowNotFound(workflow, list(self._ids))
+
+    async def _show(self, workflow_id: str) -> WorkflowInfo:
+        path = workflows_path(self.project_id, quote(workflow_id, safe=""))
+        return await self._call("GET", path, WorkflowInfo)
 
     async def create(self, definition: Mapping[str, Any]) -> WorkflowSummary:
         """Create a workflow (page 06_1004)."""
@@ -240,6 +246,9 @@ class Submission:
 
     async def _watch(self, call: Coroutine[Any, Any, Outcome]) -> Outcome:
         self._task = asyncio.current_task()
+        if self._cancelled:  # before its first step: there was no task to cancel yet
+            call.close()
+            return self._attempt.abandoned(GIVEN_UP)
         try:
             return await call
         except asyncio.CancelledError:

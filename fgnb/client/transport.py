@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from fgnb import __version__
+from fgnb.background import forget_in_child
 from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed
 from fgnb.wire import Request, Response
 
@@ -41,6 +42,7 @@ class HttpTransport:
         if parts.username or parts.password:
             raise ConfigError("an endpoint must not hold a user name or a password")
         self._client: httpx.AsyncClient | None = None
+        forget_in_child(self)
 
     async def send(self, request: Request) -> Response:
         """Send a request once; see `fgnb.wire.Transport.send`."""
@@ -70,6 +72,10 @@ class HttpTransport:
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()
+
+    def forget(self) -> None:
+        """Leave the connections to themselves: in the child of a fork, they are the parent's."""
+        self._client = None
 
     def _http(self) -> httpx.AsyncClient:
         if self._client is None:

@@ -67,11 +67,12 @@ class Comparison(Shown):
         import pandas as pd
 
         columns = {
-            run.run_id: [pd.NA if values[number] is MISSING else values[number] for values in self.rows.values()]
-            for number, run in enumerate(self.runs)
+            number: [pd.NA if values[number] is MISSING else values[number] for values in self.rows.values()]
+            for number in range(len(self.runs))
         }
         index = pd.Index(pd.array(list(self.rows), dtype="string"), name="path")
-        return pd.DataFrame(columns, index=index, dtype="object")
+        frame = pd.DataFrame(columns, index=index, dtype="object")
+        return frame.set_axis([run.run_id for run in self.runs], axis=1)  # a run may stand there twice
 
     def __len__(self) -> int:
         return len(self.rows)

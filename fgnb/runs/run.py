@@ -21,6 +21,7 @@ from fgnb.wiring import Shown
 if TYPE_CHECKING:
     import pandas as pd
 
+MAX_TEXT = 300  # characters of a reason or a message in an exception
 STATUSES = ("success", "fail", "timeout", "rejected", "unsent", "unknown", "cancelled")
 
 
@@ -217,12 +218,11 @@ _MAY_RUN = "The service may still be running it, and keeps no record: check its 
 
 def describe_failure(run: Run) -> str:
     """Return what happened, at which node, the request id and the next step, in a few lines."""
-    lines = [f"{run.workflow}: {run.status}" + (f": {run.reason}" if run.reason else "")]
+    lines = [f"{run.workflow}: {run.status}" + (f": {_in_one_line(run.reason)}" if run.reason else "")]
     for error in run.node_errors[:3]:
         node = f"{error.node_name} ({error.node_id})" if error.node_name else error.node_id
         kind = f"{error.error_type}: " if error.error_type else ""
-        message = error.error_message if len(error.error_message) <= 300 else error.error_message[:299] + "…"
-        lines.append(f"  node {node}: {kind}{' '.join(message.split())}")
+        lines.append(f"  node {node}: {kind}{_in_one_line(error.error_message)}")
     if len(run.node_errors) > 3:
         lines.append(f"  … and {len(run.node_errors) - 3} more nodes")
     ids = {"execution": run.execution_id, "request": run.request_id}
@@ -231,3 +231,8 @@ def describe_failure(run: Run) -> str:
         lines.append(f"  {known}")
     lines.append(_NEXT_STEP.get(run.status, _MAY_RUN))
     return "\n".join(lines)
+
+
+def _in_one_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

@@ -19,7 +19,7 @@ class RunSet(Shown, Sequence[Run]):
     """An immutable sequence of runs.
 
     ``runs[0]``, ``runs[1:3]``, ``runs["<run_id>"]`` and ``runs[mask]``, where the mask is a sequence
-    of booleans such as ``runs.frame["status"] == "fail"``; ``runs + more``.
+    of booleans such as ``runs.frame["status"] == "fail"``, a Series in any order; ``runs + more``.
     """
 
     def __init__(self, runs: Iterable[Run] = ()) -> None:
@@ -45,11 +45,17 @@ class RunSet(Shown, Sequence[Run]):
             return RunSet(self._runs[key])
         if hasattr(key, "__index__") and not hasattr(key, "__len__"):
             return self._runs[operator.index(key)]
-        mask = list(key)
-        if len(mask) != len(self._runs):
-            raise IndexError(f"a mask of {len(mask)} values can't choose among {len(self._runs)} runs")
-        # A missing value (<NA>) chooses nothing, as in pandas.
-        return RunSet(run for run, chosen in zip(self._runs, mask, strict=True) if _true(chosen))
+        return RunSet(run for run, chosen in zip(self._runs, self._mask(key), strict=True) if chosen)
+
+    def _mask(self, key: Any) -> list[bool]:
+        mask, index, ids = list(key), getattr(key, "index", None), [run.run_id for run in self._runs]
+        if not callable(index) and index is not None and list(index) != ids:
+            # A Series of another order or length, such as of a sorted frame: aligned by run id, as in pandas.
+            by_id = dict(zip(index, mask, strict=True))
+            mask = [by_id[run_id] for run_id in ids] if all(run_id in by_id for run_id in ids) else mask
+        if len(mask) != len(ids):
+            raise IndexError(f"a mask of {len(mask)} values can't choose among {len(ids)} runs")
+        return [_true(value) for value in mask]
 
     def _by_id(self, run_id: str) -> Run:
         for run in self._runs:
@@ -106,7 +112,10 @@ class RunSet(Shown, Sequence[Run]):
 
 
 def _true(value: Any) -> bool:
-    try:
-        return bool(value)
-    except TypeError:  # pandas.NA
+    import pandas as pd
+
+    if value is None or value is pd.NA:  # a missing value chooses nothing, as in pandas
         return False
+    if not pd.api.types.is_bool(value):
+        raise TypeError(f"a mask holds booleans, not {type(value).__name__} {value!r}")
+    return bool(value)

@@ -1,0 +1,347 @@
+"""What is wrong with a definition is said at once and with its place: local/definitions.py."""
+
+import pytest
+
+from fgnb.client.client import AsyncClient, Client
+from fgnb.errors import DefinitionError
+from fgnb.local.definitions import compile_definition
+from fgnb.local.samples import sample_definitions
+from fgnb.local.service import Service
+from tests.flows import PROJECT, action, ask, end, flow, one_call, state
+
+# The request sample of CreateWorkflow, verbatim.
+SMALL = {
+    "name": "workflow_test",
+    "start": "test",
+    "constants": {},
+    "functions": [{"name": "test", "operation": f"urn:fss:{{regin}}:{PROJECT}:test:latest"}],
+    "retries": [{"name": "test"}],
+    "states": [
+        {
+            "id": "test",
+            "name": "test",
+            "type": "Operation",
+            "end": False,
+            "transition": "end",
+            "actions": [{"function_ref": {"ref_name": "test", "arguments": {"execution_name": "$.test"}}}],
+        },
+        {
+            "id": "end",
+            "name": "end",
+            "type": "End",
+            "end": True,
+            "transition": "",
+            "action_mode": "",
+            "actions": [],
+            "state_data_filter": {"input": "", "output": ""},
+        },
+    ],
+}
+
+RESIZE_PARAMETERS = ("color", "h", "l", "limit", "m", "p", "s", "w")
+
+# The field examples of CreateWorkflow put together, with what they leave out: name, start, retries.
+RESIZE = {
+    "name": "test-flow",
+    "start": "633a3138382e3135323a",
+    "retries": [],
+    "constants": {"input": {"bucket": "default_bucket"}},
+    "functions": [
+        {
+            "name": "func1",
+            "operation": f"urn:fss:cn-north-7:{PROJECT}:function:default:workflow_python:latest",
+            "metadata": {
+                "action_template_category": "ImageProcess",
+                "action_template_name": "third_33353265306163343033633a3138382e3135323a",
+                "action_template_provider_name": "iaas_obs_jwx533050_01",
+                "dynamic_source": '{"input":{"bucket":"","location":"","object":""}}',
+            },
+        }
+    ],
+    "states": [
+        {
+            "id": "End",
+            "name": "End",
+            "type": "End",
+            "end": True,
+            "transition": "",
+            "action_mode": "",
+            "actions": [],
+            "state_data_filter": {"input": "", "output": ""},
+        },
+        {
+            "id": "633a3138382e3135323a",
+            "name": "633a3138382e3135323a",
+            "type": "Operation",
+            "end": False,
+            "transition": "End",
+            "action_mode": "sequential",
+            "state_data_filter": {"input": "$", "output": "$"},
+            "actions": [
+                {
+                    "function_ref": {
+                        "ref_name": "func1",
+                        "arguments": {
+                            "Records": "$.Records",
+                            "dynamic_source": {
+                                "input": {"bucket": "", "location": "", "object": ""},
+                                "output": {
+                                    "bucket": "$.inputs.resize_outbucket | $.constants.inputs.resize_outbucket.value",
+                                    "location": "cn-north-7",
+                                    "object": "$.inputs.resize_outpath | $.constants.inputs.resize_outpath.value",
+                                    "source_path": (
+                                        "$.inputs.resize_source_path | $.constants.inputs.resize_source_path.value"
+                                    ),
+                                },
+                                "resize_param": {
+                                    name: f"$.inputs.resize_{name} | $.constants.inputs.resize_{name}.value"
+                                    for name in RESIZE_PARAMETERS
+                                },
+                            },
+                            "execution_name": "$.execution_name",
+                            "graph_name": "$.graph_name",
+                            "inputs": "$.inputs",
+                        },
+                    },
+                    "invoke_mode": "synchronize",
+                }
+            ],
+        },
+    ],
+    "triggers": [
+        {
+            "enabled": True,
+            "trigger_name": "test-trigger-obs",
+            "trigger_type": "OBS",
+            "trigger_config": {
+                "bucket": "trigger-bucket",
+                "events": ["OBJECT_CREATED_PUT", "OBJECT_REMOVED_DELETE"],
+                "prefix": "test",
+                "suffix": "py",
+            },
+        },
+        {"enabled": True, "trigger_name": "test-trigger-smn", "trigger_type": "SMN"},
+    ],
+    "description": "test-flow-description",
+    "mode": "NORMAL",
+    "express_config": {"log_level": "NONE"},
+    "enterprise_project_id": "test-project-id",
+    "enable_stream_response": False,
+}
+
+
+def problems(definition):
+    """Return what is wrong as (path, state, message)."""
+    with pytest.raises(DefinitionError) as caught:
+        compile_definition(definition)
+    for problem in caught.value.problems:
+        assert str(problem) in str(caught.value)
+    return [(problem.path, problem.state, problem.message) for problem in caught.value.problems]
+
+
+# --- the official examples -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", [SMALL, RESIZE], ids=["small", "resize"])
+def test_an_official_example_is_valid_and_normal_by_default_so_it_does_not_run_synchronously(service, example):
+    created = ask(service, "POST", value=example)
+    assert created.status == 201, created.body
+    (workflow_id,) = (summary.id for summary in service.catalog.page().workflows)
+    refused = ask(service, "POST", f"/{workflow_id}/sync-executions", {"input": {}})
+    assert refused.status == 400
+    assert b"NORMAL" in refused.body
+
+
+@pytest.fixture
+def events(functions):
+    """What the functions of the examples were given, in turn."""
+    seen = []
+
+    def keep(event, context):
+        seen.append(event)
+        return {"kept": len(seen)}
+
+    functions.register(keep, name="test")
+    functions.register(keep, name="workflow_python")
+    return seen
+
+
+def run(client, example, input):
+    client.create(example | {"mode": "EXPRESS"})
+    outcome = client.execute(example["name"], input)
+    assert outcome.status == "success", outcome.raw
+    return outcome.execution.output
+
+
+def test_the_small_example_runs(client, events):
+    assert run(client, SMALL, {"test": "try-1", "other": 2}) == {"kept": 1}
+    assert events == [{"execution_name": "try-1"}]
+
+
+def test_the_resize_example_runs_with_the_input_over_the_constants(client, events):
+    constants = {"inputs": {f"resize_{name}": {"value": f"const-{name}"} for name in RESIZE_PARAMETERS}}
+    constants["inputs"]["resize_outbucket"] = {"value": "const-bucket"}
+    inputs = {"resize_w": 100, "resize_outpath": "out/"}
+    given = {"Records": [{"n": 1}], "inputs": inputs, "graph_name": "g"}
+    assert run(client, RESIZE | {"constants": constants}, given) == {"kept": 1}
+    parameters = {name: f"const-{name}" for name in RESIZE_PARAMETERS} | {"w": 100}
+    assert events == [
+        {
+            "Records": [{"n": 1}],
+            "dynamic_source": {
+                "input": {"bucket": "", "location": "", "object": ""},
+                # source_path is neither given nor a constant: it is left out
+                "output": {"bucket": "const-bucket", "location": "cn-north-7", "object": "out/"},
+                "resize_param": parameters,
+            },
+            "graph_name": "g",
+            "inputs": inputs,
+        }
+    ]
+
+
+def test_the_sample_workflows_are_valid_and_run():
+    client = Client(AsyncClient(Service(), project_id=PROJECT))
+    names = [summary.name for summary in client.list()]
+    assert names == [definition["name"] for definition in sample_definitions()]
+    inputs = {
+        "order-triage": {"sku": "A-100", "qty": 3},
+        "document-extraction": {"text": "Invoice No. 7\nTotal: 12.50 EUR\n", "pages": 1},
+        "image-pipeline": {"object": "cat.png", "width": 4000, "height": 3000},
+    }
+    for name in names:
+        assert client.execute(name, inputs[name]).status == "success"
+
+
+# --- the graph -----------------------------------------------------------------------------------
+
+
+def test_a_transition_that_leads_nowhere_names_the_nearest_state():
+    found = problems(flow(state("price", action("f"), transition="ned"), end()))
+    assert found[0] == ("$.states[0].transition", "price", "there is no state 'ned'; did you mean 'end'?")
+
+
+def test_a_start_that_is_not_there_names_the_nearest_state():
+    assert problems(one_call("price") | {"start": "prise"}) == [
+        ("$.start", None, "there is no state 'prise'; did you mean 'price'?")
+    ]
+
+
+def test_an_action_of_an_unknown_function_names_the_nearest():
+    definition = flow(state("a", action("price"), action("pirce")))
+    definition["functions"] = definition["functions"][:1]
+    assert problems(definition) == [
+        ("$.states[0].actions[1].function_ref.ref_name", "a", "there is no function 'pirce'; did you mean 'price'?")
+    ]
+
+
+def test_an_unknown_retry_names_the_nearest():
+    definition = flow(
+        state("a", action("f"), on_errors=[{"error": "", "retry_ref": "twise", "transition": ""}]),
+        retries=[{"name": "twice"}],
+    )
+    found = ("$.states[0].on_errors[0].retry_ref", "a", "there is no retry 'twise'; did you mean 'twice'?")
+    assert found in problems(definition)
+
+
+def test_error_handling_is_refused_rather_than_passed_over():
+    ((path, place, message),) = problems(flow(state("a", action("f"), on_errors=[{"error": "$.status == 500"}])))
+    assert (path, place) == ("$.states[0].on_errors[0]", "a")
+    assert "not executed" in message
+
+
+def test_nothing_is_suggested_where_nothing_is_near():
+    (_, _, message) = problems(flow(state("a", action("f"), transition="zzzzzz"), end()))[0]
+    assert message == "there is no state 'zzzzzz'"
+
+
+@pytest.mark.parametrize(
+    ("definition", "found"),
+    [
+        (
+            flow(state("a", action("f"), transition="end"), end(), state("a", action("f"))),
+            ("$.states[2].id", None, "'a' is already used by states[0]"),
+        ),
+        (
+            one_call("f") | {"functions": [{"name": "f", "operation": ""}] * 2},
+            ("$.functions[1].name", None, "'f' is already used by functions[0]"),
+        ),
+        (
+            one_call("f") | {"retries": [{"name": "r"}, {"name": "q"}, {"name": "r"}]},
+            ("$.retries[2].name", None, "'r' is already used by retries[0]"),
+        ),
+    ],
+)
+def test_what_must_be_unique_is_named_where_it_is_used_again(definition, found):
+    assert found in problems(definition)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        [state("a", action("f"), transition="a")],
+        [state("a", action("f"), transition="b"), state("b", action("f"), transition="a")],
+        [state("x", action("f"), transition="a"), state("a", action("f"), transition="b"),
+         state("b", action("f"), transition="a")],
+    ],
+)  # fmt: skip
+def test_a_cycle_is_refused_and_the_state_it_comes_back_to_is_named(states):
+    ((path, place, message),) = problems(flow(*states))
+    assert (path, place) == (f"$.states[{0 if len(states) < 3 else 1}]", "a")
+    assert "cycle" in message
+
+
+def test_a_state_that_no_way_leads_to_is_named():
+    found = problems(flow(state("a", action("f"), transition="end"), state("b", action("f"), transition="end"), end()))
+    assert found == [("$.states[1]", "b", "no way leads here from the start")]
+
+
+def test_everything_that_is_wrong_is_said_at_once():
+    definition = flow(
+        state("a", action("f", {"x": "$.[", "y": {"z": ["$.ok", "$["]}}), transition="nope"),
+        state("b", action("g"), state_data_filter={"input": "$$", "output": "x"}),
+        start="c",
+    )
+    definition["functions"] = []
+    paths = {path for path, _, _ in problems(definition)}
+    assert paths == {
+        "$.start",
+        "$.states[0].transition",
+        "$.states[0].actions[0].function_ref.ref_name",
+        "$.states[1].actions[0].function_ref.ref_name",
+        "$.states[1].state_data_filter.input",
+        "$.states[1].state_data_filter.output",
+    }
+
+
+def test_malformed_arguments_are_named_by_their_place():
+    arguments = {"x": "$.[", "odd key": {"z": ["$.ok", "$[", "$.a | $.b | 1"]}, "n": "$.a | " + "9" * 5000}
+    found = problems(flow(state("a", action("f", arguments))))
+    assert [path.removeprefix("$.states[0].actions[0].function_ref.arguments") for path, _, _ in found] == [
+        ".n",
+        ".x",
+        "['odd key'].z[1]",
+        "['odd key'].z[2]",
+    ]
+    assert {place for _, place, _ in found} == {"a"}
+
+
+@pytest.mark.parametrize("depth", [101, 400, 900])
+def test_arguments_that_are_nested_too_deeply_are_a_problem_not_a_crash(depth):
+    arguments = {}
+    for _ in range(depth):
+        arguments = {"a": arguments}
+    ((path, _, message),) = problems(flow(state("s", action("f", arguments))))
+    assert path.startswith("$.states[0].actions[0].function_ref.arguments.a.a")
+    assert "levels" in message
+
+
+def test_the_message_names_the_workflow_and_counts():
+    with pytest.raises(DefinitionError, match=r"^workflow 'flow' has 2 problems") as caught:
+        compile_definition(flow(state("a", action("f"), transition="x"), state("b", action("f"))))
+    assert caught.value.name == "flow"
+
+
+def test_a_workflow_may_have_100_states():
+    states = [state(f"s{n}", action("f"), transition=f"s{n + 1}") for n in range(99)]
+    assert len(compile_definition(flow(*states, end("s99"))).steps) == 100

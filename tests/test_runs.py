@@ -1,0 +1,542 @@
+"""Runs as values, as frames, laid side by side: runs/."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fgnb
+from fgnb.client.outcome import Attempt
+from fgnb.errors import OutcomeUnknown, RequestRejected, WorkflowFailed
+from fgnb.runs.compare import MISSING, compare
+from fgnb.runs.run import STATUSES, NodeError, Run, describe_failure, new_run_id
+from fgnb.runs.runset import RunSet
+from fgnb.wire import NodeError as WireNodeError
+from fgnb.wire import Response
+
+BEGIN = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
+END = datetime(2026, 11, 22, 8, 0, 3, tzinfo=UTC)
+
+
+def run(**fields: Any) -> Run:
+    defaults: dict[str, Any] = {"workflow": "flow", "status": "success", "submitted_at": BEGIN, "elapsed": 0.5}
+    return Run(**(defaults | fields))
+
+
+def inputs(*values: Any) -> RunSet:
+    return RunSet(run(run_id=str(number), input=value) for number, value in enumerate(values))
+
+
+def cells(frame: pd.DataFrame, column: str) -> list[Any]:
+    """Return a column's values as Python's own, <NA> as None."""
+    return [None if value is pd.NA else value for value in frame[column].astype("object").tolist()]
+
+
+# --- the runs frame ------------------------------------------------------------------------------
+
+FIXED = {
+    "workflow": "string",
+    "execution_id": "string",
+    "request_id": "string",
+    "status": "category",
+    "submitted_at": "datetime64[us, UTC]",
+    "begin_time": "datetime64[us, UTC]",
+    "end_time": "datetime64[us, UTC]",
+    "elapsed": "float64",
+    "error_count": "Int64",
+    "error_node": "string",
+    "error_message": "string",
+}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_the_runs_frame_has_these_columns_and_types_however_many_runs(count):
+    frame = RunSet(run() for _ in range(count)).frame
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == FIXED
+    assert list(frame.columns) == list(FIXED)
+    assert (frame.index.name, str(frame.index.dtype), len(frame)) == ("run_id", "string", count)
+
+
+def test_a_run_is_one_row():
+    error = NodeError(node_id="n1", error_message="no")
+    one = run(
+        run_id="r1",
+        status="fail",
+        execution_id="e1",
+        request_id="q1",
+        node_errors=(error, NodeError(node_id="n2", error_message="late")),
+        begin_time=BEGIN,
+        end_time=END,
+        tags={"try": 1},
+        input={"qty": 3, "a": {"b c": True}},
+        output=None,
+    )
+    frame = one.frame
+    assert list(frame.columns) == [*FIXED, "tags.try", "input.qty", "input.a['b c']"]
+    row = frame.loc["r1"]
+    assert (row["workflow"], row["execution_id"], row["request_id"], row["status"]) == ("flow", "e1", "q1", "fail")
+    assert (row["submitted_at"], row["begin_time"], row["end_time"]) == (BEGIN, BEGIN, END)
+    assert (row["elapsed"], row["error_count"]) == (0.5, 2)
+    assert (row["error_node"], row["error_message"]) == ("n1", "no")
+    assert (row["tags.try"], row["input.qty"], row["input.a['b c']"]) == (1, 3, True)
+
+
+def test_what_a_run_does_not_have_is_missing():
+    row = run(status="unknown", reason="the connection was lost").frame.iloc[0]
+    assert row[["execution_id", "request_id", "error_node"]].isna().all()
+    assert row[["begin_time", "end_time"]].isna().all()
+    assert (row["error_count"], row["error_message"]) == (0, "the connection was lost")
+
+
+def test_the_statuses_are_categories_and_a_new_one_is_added():
+    frame = RunSet([run(status="fail"), run(status="paused"), run(status="paused")]).frame
+    assert list(frame["status"].cat.categories) == [*STATUSES, "paused"]
+    assert list(frame["status"]) == ["fail", "paused", "paused"]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 2], "Int64"),
+        ([1, None], "Int64"),
+        ([2**63 - 1, -(2**63)], "Int64"),
+        ([2**53 + 1, None], "Int64"),
+        ([2**63, 1], "object"),
+        ([10**30, None], "object"),
+        ([1.5, 2.0], "Float64"),
+        ([1.5, None], "Float64"),
+        ([True, False], "boolean"),
+        ([True, None], "boolean"),
+        (["00123", "1e5"], "string"),
+        (["", None], "string"),
+        (["2026-01-01", "NaN"], "string"),
+        ([1, 1.5], "object"),
+        ([1, True], "object"),
+        ([1, "1"], "object"),
+        ([[1, 2], []], "object"),
+        ([[1], None], "object"),
+        ([[1, 2], [3, 4]], "object"),
+        ([{}, {}], "object"),
+        ([None, None], "object"),
+    ],
+)
+def test_a_columns_type_follows_its_json_values(values, dtype):
+    frame = inputs(*({"x": value} for value in values)).frame
+    assert str(frame["input.x"].dtype) == dtype
+    found = cells(frame, "input.x")
+    assert found == values
+    assert [type(value) for value in found] == [type(value) for value in values]
+    assert frame["input.x"].isna().tolist() == [value is None for value in values]
+
+
+def test_null_and_missing_are_both_na_here():
+    frame = inputs({"x": None, "y": 1}, {"y": 2}, {"x": "text"}).frame
+    assert [value is pd.NA for value in frame["input.x"]] == [True, True, False]
+
+
+def test_objects_are_flattened_and_odd_keys_quoted():
+    value = {"a": {"b": {"c": 1}}, "odd.key": 2, "": 3, "it's": {"[0]": 4}, "list": [{"in": 1}], "e": {}}
+    frame = inputs(value).frame
+    assert list(frame.columns[len(FIXED) :]) == [
+        "input.a.b.c",
+        "input['odd.key']",
+        "input['']",
+        r"input['it\'s']['[0]']",
+        "input.list",
+        "input.e",
+    ]
+    assert frame["input.list"].iloc[0] == [{"in": 1}]
+
+
+@pytest.mark.parametrize("value", [5, "text", [1, 2], True, 1.5])
+def test_an_output_that_is_no_object_stands_in_a_column_of_its_own(value):
+    frame = RunSet([run(output=value), run(output={"a": 1})]).frame
+    assert cells(frame, "output") == [value, None]
+    assert cells(frame, "output.a") == [None, 1]
+
+
+def test_none_and_an_empty_object_make_no_column():
+    assert list(RunSet([run(input={}, output=None)]).frame.columns) == list(FIXED)
+
+
+def test_an_output_that_is_nested_deeply_still_has_a_row():
+    deep: Any = 1
+    for _ in range(5000):
+        deep = {"a": deep}
+    frame = run(output=deep).frame
+    assert frame.iloc[0, -1] == 1
+
+
+json_scalars = (
+    st.none() | st.booleans() | st.integers() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text()
+)
+flat = st.dictionaries(st.text(max_size=6), json_scalars | st.lists(json_scalars, max_size=3), min_size=1, max_size=5)
+
+
+@given(st.lists(flat, min_size=1, max_size=5))
+def test_flat_objects_come_out_of_the_frame_as_they_went_in(rows):
+    frame = inputs(*rows).frame
+    for key in {key for row in rows for key in row}:
+        column = fgnb.runs.frames.format_path((key,), "input")
+        expected = [row.get(key) for row in rows]
+        found = cells(frame, column)
+        assert found == expected
+        assert [type(value) for value in found] == [type(value) for value in expected]
+
+
+def test_changing_a_frame_does_not_change_the_next_one():
+    runs = inputs({"x": 1}, {"x": 2})
+    for attribute, column in (("frame", "input.x"), ("errors", "node_id")):
+        first = getattr(runs, attribute)
+        first["new"] = 1
+        first.loc[:, column] = pd.NA
+        second = getattr(runs, attribute)
+        assert "new" not in second
+        assert second[column].notna().all()
+    assert runs[0].frame["input.x"].iloc[0] == 1
+
+
+# --- the errors frame ----------------------------------------------------------------------------
+
+ERRORS = {
+    "run_id": "string",
+    "workflow": "string",
+    "execution_id": "string",
+    "node_id": "string",
+    "node_name": "string",
+    "error_type": "string",
+    "error_message": "string",
+    "begin_time": "datetime64[us, UTC]",
+    "end_time": "datetime64[us, UTC]",
+    "duration": "float64",
+    "stack_trace": "string",
+}
+
+
+def failed(**fields: Any) -> Run:
+    return run(status="fail", **fields)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_errors_frame_has_these_columns_and_types_however_many_errors(count):
+    errors = tuple(NodeError(node_id=str(n), error_message="no") for n in range(count))
+    frame = failed(node_errors=errors).errors
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == ERRORS
+    assert list(frame.columns) == list(ERRORS)
+    assert list(frame.index) == list(range(count))
+
+
+def test_there_is_a_row_per_node_error_in_the_order_of_the_runs():
+    one = NodeError(node_id="n1", node_name="Price", error_message="no", error_type="KeyError", stack_trace="x\ny",
+                    begin_time=BEGIN, end_time=END)  # fmt: skip
+    two = NodeError(node_id="n2", error_message="late")
+    runs = RunSet([failed(run_id="a", execution_id="e", node_errors=(one, two)), run(run_id="b"),
+                   failed(run_id="c", node_errors=(two,))])  # fmt: skip
+    frame = runs.errors
+    assert list(zip(frame["run_id"], frame["node_id"], strict=True)) == [("a", "n1"), ("a", "n2"), ("c", "n2")]
+    first, second = frame.iloc[0], frame.iloc[1]
+    assert (first["node_name"], first["error_type"], first["stack_trace"], first["duration"]) == (
+        "Price", "KeyError", "x\ny", 3.0,
+    )  # fmt: skip
+    assert second[["node_name", "error_type", "stack_trace", "begin_time", "end_time", "duration"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ('{"errorMessage": "m", "errorType": "T", "stackTrace": ["a", "b"]}', ("m", "T", "a\nb")),
+        ('{"errorMessage": "m"}', ("m", None, None)),
+        ('{"errorMessage": "", "errorType": ""}', ('{"errorMessage": "", "errorType": ""}', None, None)),
+        ('{"errorMessage": 5, "errorType": [], "stackTrace": "x"}',
+         ('{"errorMessage": 5, "errorType": [], "stackTrace": "x"}', None, None)),
+        ('{"other": 1}', ('{"other": 1}', None, None)),
+        ('{"errorMessage": "cut off', ('{"errorMessage": "cut off', None, None)),
+        ("Exception happened", ("Exception happened", None, None)),
+        ("", ("", None, None)),
+        ("{" * 100_000, ("{" * 100_000, None, None)),
+    ],
+)  # fmt: skip
+def test_the_failure_object_is_read_out_of_the_message_where_it_holds_one(message, expected):
+    sent = WireNodeError(node_id="n", error_message=message, begin_time="2026-11-22T08:00:00Z", end_time="not a time")
+    error = NodeError.of(sent, {"n": "Price"})
+    assert (error.error_message, error.error_type, error.stack_trace) == expected
+    assert (error.node_id, error.node_name, error.begin_time, error.end_time) == ("n", "Price", BEGIN, None)
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+def answered(status: int, body: bytes) -> Run:
+    attempt = Attempt(workflow_id="w1")
+    return Run.of(attempt.answered(Response(status=status, body=body)), workflow="flow", input={"n": 1})
+
+
+def test_a_run_is_made_of_what_was_sent_and_what_came_back():
+    one = answered(
+        200,
+        b'{"execution_id":"e","status":"success","output":{"a":1},"begin_time":"2026-11-22T08:00:00Z",'
+        b'"end_time":"2026-11-22T08:00:03Z","extra":true}',
+    )
+    assert (one.ok, one.output, one.workflow_id, one.execution_id) == (True, {"a": 1}, "w1", "e")
+    assert (one.begin_time, one.end_time, one.reason) == (BEGIN, END, None)
+    assert one.raw["extra"] is True
+
+
+def test_there_is_an_output_only_on_success():
+    one = answered(200, b'{"execution_id":"e","status":"fail","output":{"a":1},"errors":null}')
+    assert (one.output, one.node_errors, one.raw["output"]) == (None, (), {"a": 1})
+
+
+def test_a_run_is_frozen_and_compares_by_value():
+    one = run(run_id="r")
+    assert one == run(run_id="r")
+    assert one != run(run_id="s")
+    one.frame  # noqa: B018  # what is cached does not count
+    assert one == run(run_id="r")
+    with pytest.raises(AttributeError):
+        one.status = "fail"
+    assert repr(one) == "<Run r of flow: success, 0.5 s>"
+
+
+def test_run_ids_differ_and_sort_by_time():
+    ids = [new_run_id() for _ in range(500)]
+    assert len(set(ids)) == 500
+    assert [each[:12] for each in ids] == sorted(each[:12] for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [("fail", WorkflowFailed), ("rejected", RequestRejected), ("paused", OutcomeUnknown)]
+)
+def test_anything_but_success_raises_with_the_run(status, error):
+    one = run(status=status)
+    with pytest.raises(error) as caught:
+        one.raise_for_status()
+    assert caught.value.run is one
+
+
+def test_the_message_names_the_nodes_the_ids_and_the_next_step_in_15_lines():
+    errors = tuple(
+        NodeError(node_id=f"n{n}", node_name="Price", error_message="line\n" * 50 + "x" * 5000, error_type="KeyError")
+        for n in range(9)
+    )
+    one = failed(node_errors=errors, request_id="q1", execution_id="e1", reason="a reason\n" * 50 + "y" * 5000)
+    text = describe_failure(one)
+    lines = text.splitlines()
+    assert len(lines) <= 15
+    assert max(map(len, lines)) <= 400
+    assert "node Price (n0): KeyError: line line" in text
+    assert "6 more nodes" in text
+    assert "execution e1, request q1" in text
+    assert lines[-1].startswith("The run is complete in the exception's .run")
+
+
+def test_an_unknown_outcome_warns_that_it_may_have_run():
+    assert "may still be running" in describe_failure(run(status="unknown", reason="the connection was lost"))
+
+
+# --- sets of runs --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def five() -> RunSet:
+    statuses = ["success", "fail", "success", "timeout", "fail"]
+    return RunSet(run(run_id=f"r{n}", status=status, elapsed=5.0 - n) for n, status in enumerate(statuses))
+
+
+def ids(runs: RunSet) -> list[str]:
+    assert isinstance(runs, RunSet)
+    return [each.run_id for each in runs]
+
+
+def test_a_run_is_chosen_by_position_or_id(five):
+    assert five[0].run_id == "r0"
+    assert five[-1].run_id == "r4"
+    assert five[np.int64(2)].run_id == "r2"
+    assert five["r3"].run_id == "r3"
+    with pytest.raises(IndexError):
+        five[5]
+    with pytest.raises(KeyError, match="did you mean r1"):
+        five["r1x"]
+
+
+def test_many_are_chosen_by_slice_or_mask(five):
+    assert ids(five[1:3]) == ["r1", "r2"]
+    assert ids(five[::-2]) == ["r4", "r2", "r0"]
+    assert ids(five[[True, False, False, False, True]]) == ["r0", "r4"]
+    assert ids(five[np.array([False, True, False, False, False])]) == ["r1"]
+    assert ids(five[five.frame["status"] == "fail"]) == ["r1", "r4"]
+    assert ids(five[(five.frame["status"] == "fail").to_numpy()]) == ["r1", "r4"]
+    assert ids(five[pd.array([True, None, False, None, True], dtype="boolean")]) == ["r0", "r4"]
+    assert ids(five[pd.Series([True, False, False, False, False])]) == ["r0"]
+    assert ids(RunSet()[[]]) == []
+
+
+def test_a_mask_of_another_order_is_aligned_by_run_id(five):
+    frame = five.frame.sort_values("elapsed")
+    assert ids(five[frame["status"] == "fail"]) == ["r1", "r4"]
+    assert ids(five[1:][frame["elapsed"] > 2.5]) == ["r1", "r2"]
+
+
+def test_a_mask_of_the_wrong_length_is_refused(five):
+    for mask in ([True], [True] * 6, pd.Series([True] * 4), five.frame["status"].iloc[:3] == "fail"):
+        with pytest.raises(IndexError, match="5 runs"):
+            five[mask]
+
+
+@pytest.mark.parametrize("key", [[0, 1, 2, 3, 4], ["r0", "r1", "r2", "r3", "r4"], [1.0] * 5, 1.5, None])
+def test_what_is_neither_position_id_slice_nor_mask_is_refused(five, key):
+    with pytest.raises(TypeError):
+        five[key]
+
+
+def test_sets_are_joined_filtered_and_compared(five):
+    assert ids(five[:1] + five[3:]) == ["r0", "r3", "r4"]
+    assert ids(five[:1] + RunSet([five[2]])) == ["r0", "r2"]
+    assert ids(five.filter(lambda each: each.elapsed > 3.5)) == ["r0", "r1"]
+    assert five == RunSet(list(five))
+    assert five != five[:4]
+    assert five != list(five)
+    assert (len(five), len(RunSet())) == (5, 0)
+    assert five[2] in five
+    assert repr(five) == "<RunSet of 5: 2 success, 2 fail, 1 timeout>"
+    assert repr(RunSet()) == "<RunSet of 0: empty>"
+
+
+def test_a_set_holds_nothing_but_runs(five):
+    with pytest.raises(TypeError, match="not str"):
+        RunSet(["r0"])
+    with pytest.raises(TypeError, match="not dict"):
+        five.__add__([{}])
+
+
+# --- compare -------------------------------------------------------------------------------------
+
+
+def rows(*runs: Run, **options: Any) -> dict[str, tuple[Any, ...]]:
+    return compare(*runs, **options).rows
+
+
+def test_runs_that_are_equal_differ_in_their_elapsed_time_only():
+    one = run(input={"a": 1}, output={"b": [1, {"c": None}]}, elapsed=0.5, execution_id="e1", tags={"x": 1})
+    two = run(input={"a": 1}, output={"b": [1, {"c": None}]}, elapsed=0.7, execution_id="e2", tags={"x": 2})
+    assert rows(one, two) == {"elapsed": (0.5, 0.7)}
+    assert rows(one, one) == {}
+
+
+def test_keep_equal_keeps_every_path_in_the_order_of_the_document():
+    one = run(input={"b": 1, "a": {"z": 2}}, output={"y": [3, {"x": 4}], "e": [], "o": {}})
+    assert list(rows(one, one, keep_equal=True)) == [
+        "status", "elapsed", "input.b", "input.a.z", "output.y[0]", "output.y[1].x", "output.e", "output.o",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "differs"),
+    [
+        ({"x": 1}, {"x": 1}, {}),
+        ({"x": 1}, {"x": 1.0}, {}),
+        ({"x": 2**53 + 1}, {"x": float(2**53)}, {"output.x": (2**53 + 1, 2.0**53)}),
+        ({"x": True}, {"x": 1}, {"output.x": (True, 1)}),
+        ({"x": 0}, {"x": False}, {"output.x": (0, False)}),
+        ({"x": "1"}, {"x": 1}, {"output.x": ("1", 1)}),
+        ({"x": None}, {}, {"output.x": (None, MISSING), "output": (MISSING, {})}),
+        ({"x": None, "y": 1}, {"y": 1}, {"output.x": (None, MISSING)}),
+        ({"x": []}, {"x": {}}, {"output.x": ([], {})}),
+        ({"x": []}, {"x": [1]}, {"output.x": ([], MISSING), "output.x[0]": (MISSING, 1)}),
+        ({"x": [1, 2, 3]}, {"x": [1, 5]}, {"output.x[1]": (2, 5), "output.x[2]": (3, MISSING)}),
+        ({"x": {"y": 1}}, {"x": 1}, {"output.x.y": (1, MISSING), "output.x": (MISSING, 1)}),
+        (5, [5], {"output": (5, MISSING), "output[0]": (MISSING, 5)}),
+        (None, None, {}),
+    ],
+)
+def test_what_differs(left, right, differs):
+    found = rows(run(output=left), run(output=right))
+    assert found == differs
+    for path, values in found.items():
+        assert [type(value) for value in values] == [type(value) for value in differs[path]]
+
+
+def test_a_failed_run_has_no_output_and_its_errors_stand_by_node():
+    good = run(output=None)
+    bad = failed(
+        node_errors=(NodeError(node_id="price", error_message="no"), NodeError(node_id="n-2", error_message="x"))
+    )
+    assert rows(good, bad) == {
+        "status": ("success", "fail"),
+        "output": (None, MISSING),
+        "error.price": (MISSING, "no"),
+        "error['n-2']": (MISSING, "x"),
+    }
+
+
+def test_three_runs_are_laid_side_by_side():
+    three = [run(run_id=f"r{n}", input={"n": n, "same": 1}) for n in (1, 1, 2)]
+    assert rows(*three) == {"input.n": (1, 1, 2)}
+
+
+def test_the_comparison_frame_has_a_row_per_path_and_a_column_per_run():
+    one = run(run_id="a", output={"n": 1, "null": None, "gone": [], "same": 1})
+    two = run(run_id="b", output={"n": 2, "null": 0, "same": 1})
+    comparison = compare(one, two)
+    frame = comparison.frame
+    assert (frame.index.name, str(frame.index.dtype)) == ("path", "string")
+    assert list(frame.index) == ["output.n", "output.null", "output.gone"]
+    assert list(frame.columns) == ["a", "b"]
+    assert set(frame.dtypes.astype(str)) == {"object"}
+    assert list(frame.loc["output.n"]) == [1, 2]
+    assert frame.loc["output.null", "a"] is None
+    assert frame.loc["output.gone", "a"] == []
+    assert frame.loc["output.gone", "b"] is pd.NA
+    assert (len(comparison), repr(comparison)) == (3, "<Comparison of 2 runs: 3 paths>")
+
+
+def test_the_frame_of_equal_runs_is_empty_but_has_its_columns():
+    frame = compare(run(run_id="a"), run(run_id="b")).frame
+    assert (list(frame.columns), len(frame)) == (["a", "b"], 0)
+
+
+def test_a_run_may_be_compared_with_itself():
+    one = run(run_id="a")
+    frame = compare(one, one, keep_equal=True).frame
+    assert list(frame.columns) == ["a", "a"]
+    assert list(frame.loc["status"]) == ["success", "success"]
+
+
+def test_compare_takes_two_runs_or_more_and_nothing_else():
+    one = run()
+    with pytest.raises(ValueError, match="two"):
+        compare(one)
+    with pytest.raises(ValueError, match="two"):
+        compare()
+    with pytest.raises(TypeError, match="not RunSet"):
+        compare(one, RunSet([one]))
+
+
+keys = st.sampled_from(["a", "b", "odd key", "0"])
+outputs = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.0, 1.0, "", "a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(outputs, outputs)
+def test_comparing_the_other_way_round_is_the_mirror_image(left, right):
+    one, two = run(output=left), run(output=right)
+    forth, back = rows(one, two), rows(two, one)
+    assert {path: (b, a) for path, (a, b) in back.items()} == forth
+    assert (forth == {}) == (repr_of(left) == repr_of(right))
+    assert rows(one, two, keep_equal=True).keys() >= forth.keys()
+
+
+def repr_of(value: Any) -> Any:
+    """Return a value that is equal for equal JSON: 1 is 1.0, but true is not 1."""
+    if isinstance(value, dict):
+        return {key: repr_of(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [repr_of(item) for item in value]
+    return (isinstance(value, bool), value)
