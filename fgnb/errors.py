@@ -93,7 +93,7 @@ class SyntaxProblem(InputError):
         super().__init__(f"{message} (line {line}, column {column}){self._excerpt()}")
 
     def _excerpt(self) -> str:
-        lines = self.source.splitlines()
+        lines = self.source.split("\n")  # as lines are counted; splitlines() knows further ends
         if not 1 <= self.line <= len(lines):
             return ""
         text, at = lines[self.line - 1], self.column - 1

@@ -15,6 +15,9 @@ from fgnb.errors import InputError, SyntaxProblem
 from fgnb.paths import format_path, leaves
 
 _DECODER = msgspec.json.Decoder()
+_ENCODER = msgspec.json.Encoder()
+_WRITE = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_WRITE_ASCII = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 DIGITS = "an integer has more digits than Python reads; see sys.set_int_max_str_digits"
 
 
@@ -118,11 +121,26 @@ def dumps(value: Any) -> bytes:
         InputError: it is nested too deeply, or an integer has too many digits.
     """
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        return text.encode()
+        return _WRITE(value).encode()
     except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, but an escaped one
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return _WRITE_ASCII(value).encode()
     except RecursionError:
         raise InputError("the value is nested too deeply") from None
     except ValueError:
         raise InputError(DIGITS) from None
+
+
+def copied(value: Any) -> tuple[Any, int]:
+    """Return a copy of a JSON value, and its size in bytes as compact UTF-8 text.
+
+    Args:
+        value: what was read as JSON; anything else, such as NaN, would be changed silently.
+
+    Raises:
+        InputError: it is nested too deeply.
+    """
+    try:
+        text = _ENCODER.encode(value)
+    except (UnicodeEncodeError, RecursionError):
+        text = dumps(value)
+    return loads_answer(text), len(text)

@@ -338,8 +338,21 @@ def test_arguments_that_are_nested_too_deeply_are_a_problem_not_a_crash(depth):
 
 def test_the_message_names_the_workflow_and_counts():
     with pytest.raises(DefinitionError, match=r"^workflow 'flow' has 2 problems") as caught:
-        compile_definition(flow(state("a", action("f"), transition="x"), state("b", action("f"))))
+        compile_definition(flow(state("a", action("f"), transition="x"), state("b", action("f"), transition="y")))
     assert caught.value.name == "flow"
+
+
+def test_what_a_dangling_transition_cuts_off_is_no_problem_of_its_own():
+    with pytest.raises(DefinitionError, match="has 1 problem") as caught:
+        compile_definition(flow(state("a", action("f"), transition="x"), state("b", action("f")), end("e")))
+    assert [problem.path for problem in caught.value.problems] == ["$.states[0].transition"]
+
+
+def test_problems_come_in_the_order_of_the_states():
+    states = [state(f"s{n}", action("f", {"a": "$.["}), transition=f"s{n + 1}") for n in range(11)]
+    with pytest.raises(DefinitionError) as caught:
+        compile_definition(flow(*states, end("s11")))
+    assert [problem.state for problem in caught.value.problems] == [f"s{n}" for n in range(11)]
 
 
 def test_a_workflow_may_have_100_states():

@@ -322,7 +322,7 @@ def test_a_result_may_have_6_mb_and_no_more(run, functions, size):
 
 def test_an_event_may_have_6_mb_and_no_more(run):
     definition = flow(state("a", action("echo"), transition="end"), end(state_data_filter={"output": "$.nope"}))
-    room = 6 * 1024 * 1024 - len('{"a": ""}')
+    room = 6 * 1024 * 1024 - len('{"a":""}')  # as compact text
     assert failure(run(definition, {"a": "函" * (room // 3)}))["errorType"] == "FilterFailed"
     found = failure(run(definition, {"a": "x" * (room + 1)}))
     assert found["errorType"] == "RequestTooLarge"

@@ -340,3 +340,29 @@ def test_no_text_crashes_the_compiler(text):
     build = compile_template([text], lambda place, message: problems.append(message))
     if not problems:
         assert isinstance(build(Scope({}, {}, {})), list)
+
+
+@pytest.mark.parametrize("name", ["match", "search"])
+def test_a_pattern_that_backtracks_without_end_is_an_error_in_time(name):
+    query = compile_path(f"$[?{name}(@, '(a|aa)+b')]")
+    assert query(["ab", "b"]) == ["ab"]
+    began = time.perf_counter()
+    with pytest.raises(ExpressionError, match=r"takes longer than 0\.2 s"):
+        query(["a" * 60 + "!"])
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "string", "matches"),
+    [
+        ("a.c", "abc", True),
+        ("a.c", "a\nc", False),
+        ("a[.]c", "abc", False),
+        (r"a\.c", "a.c", True),
+        ("a(", "a(", False),
+    ],
+)
+def test_patterns_are_those_of_rfc_9485(pattern, string, matches):
+    assert compile_path("$[?match(@.s, @.p)]")([{"s": string, "p": pattern}]) == (
+        [{"s": string, "p": pattern}] if matches else []
+    )

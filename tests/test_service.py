@@ -147,7 +147,7 @@ def test_update_may_keep_its_own_name_but_not_take_anothers(service):
 
 
 def test_an_invalid_definition_is_refused_with_the_place_and_the_number_of_problems(service):
-    bad = flow(state("a", action("f"), transition="b"), state("lost", action("f")), end())
+    bad = flow(state("a", action("f"), transition="b"), *(state(id, action("f", {"a": "$.["})) for id in ("c", "d")))
     response = ask(service, "POST", value=bad)
     assert_refused(response, 400, "FGS.3002", "$.states[0].transition", "'b'", "(and 2 more)")
 

@@ -79,7 +79,12 @@ class HttpTransport:
 
     def _http(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = httpx.AsyncClient(headers={"user-agent": f"fgnb/{__version__}"}, follow_redirects=False)
+            self._client = httpx.AsyncClient(
+                headers={"user-agent": f"fgnb/{__version__}"},
+                follow_redirects=False,
+                # A request that waits for a free connection would use up its time unsent.
+                limits=httpx.Limits(max_connections=None),
+            )
         return self._client
 
 

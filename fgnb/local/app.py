@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -30,7 +32,10 @@ def make_app(service: Service, *, host: str = "127.0.0.1") -> Starlette:
             raw_path: bytes = web.scope.get("raw_path") or web.url.path.encode()
             path = raw_path.decode("latin-1") + (f"?{web.url.query}" if web.url.query else "")
             request = Request(method=web.method, path=path, headers=dict(web.headers), body=body)
-            given = await service.send(request)
+            try:
+                given = await service.send(request)
+            except asyncio.CancelledError:  # the server ends: say so instead of dropping the connection
+                given = refusal(500, INVALID, "the service was stopped before the workflow ended")
         return WebResponse(given.body, given.status, dict(given.headers))
 
     # A name of somebody's that resolves to loopback is not this machine's own (DNS rebinding).

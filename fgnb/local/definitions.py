@@ -6,6 +6,7 @@ start, every target exists, nothing stands alone, no cycle.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -68,8 +69,9 @@ def compile_definition(raw: Any) -> Plan:
     return Plan(definition, definition.start, steps)
 
 
-def _place(problem: Problem) -> tuple[bool, str]:
-    return problem.state is not None, problem.path
+def _place(problem: Problem) -> tuple[bool, list[str | int]]:
+    steps = re.split(r"(\d+)", problem.path)  # states[10] comes after states[2]
+    return problem.state is not None, [int(step) if step.isdigit() else step for step in steps]
 
 
 class _Compiler:
@@ -155,6 +157,8 @@ class _Compiler:
         if current is not None:
             index = self.state_ids.index(current.id)
             self.problem(f"$.states[{index}]", "the states form a cycle: a workflow must come to an end", current)
+        if any(state.next not in states for state in map(states.get, reached) if state and state.next):
+            return  # what is cut off by a wrong transition is not a problem of its own
         for index, state in enumerate(self.definition.states):
             if state.id not in reached:
                 self.problem(f"$.states[{index}]", "no way leads here from the start", state)

@@ -7,17 +7,19 @@ state. Where the service's documents are silent, the rule is said where it is im
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from fgnb.errors import did_you_mean
 from fgnb.local.definitions import Call, Plan, Step
 from fgnb.local.expressions import MISSING, ExpressionError, Query, Scope
-from fgnb.local.functions import Context, Function, FunctionFailed
-from fgnb.local.workers import Workers
+from fgnb.local.functions import Context, Function, FunctionFailed, event_of
+from fgnb.local.workers import Strand, Walk, Workers
 from fgnb.wire import EXPRESS_LIMIT, NodeError, SyncExecution, format_time
 
 
@@ -31,12 +33,7 @@ class Execution:
     project_id: str
     workflow_id: str
     id: str = field(default_factory=lambda: str(uuid4()))
-    running: dict[str, str] = field(default_factory=dict)  # state id -> begin time
-
-
-class _StateFailed(Exception):
-    def __init__(self, error: NodeError) -> None:
-        self.error = error
+    running: dict[str, float] = field(default_factory=dict)  # state id -> begin time, epoch seconds
 
 
 class Engine:
@@ -55,80 +52,80 @@ class Engine:
 
     async def execute(self, execution: Execution) -> SyncExecution:
         """Run an execution to its end and return the answer; a failing workflow does not raise."""
-        begin = _now()
+        begin = time.time()
         status, output = "success", None
         errors: tuple[NodeError, ...] = ()
         try:
             async with asyncio.timeout(self.limit):
-                output = await self._walk(execution)
-        except _StateFailed as failed:
-            status, errors = "fail", (failed.error,)
+                output = await self._workers.run(lambda strand: self._walk(strand, execution))
+        except FunctionFailed as failure:
+            status, errors = "fail", _errors(execution, failure.text())
         except TimeoutError:
-            status, errors = "timeout", self._timed_out(execution)
+            # One error per state still running; the service does not say what it puts there.
+            status, errors = "timeout", _errors(execution, f"the workflow ran longer than {self.limit:g} s")
         return SyncExecution(
-            execution_id=execution.id, status=status, output=output, errors=errors, begin_time=begin, end_time=_now()
+            execution_id=execution.id,
+            status=status,
+            output=output,
+            errors=errors,
+            begin_time=_text(begin),
+            end_time=_text(time.time()),
         )
 
-    def _timed_out(self, execution: Execution) -> tuple[NodeError, ...]:
-        # One error per state still running; the service does not say what it puts there.
-        end, message = _now(), f"the workflow ran longer than {self.limit:g} s"
-        return tuple(
-            NodeError(node_id=state, error_message=message, begin_time=begin, end_time=end)
-            for state, begin in execution.running.items()
-        )
-
-    async def _walk(self, execution: Execution) -> Any:
-        data = execution.input
+    def _walk(self, strand: Strand, execution: Execution) -> Walk:
+        """Go from state to state; what fails leaves the failing state in ``execution.running``."""
+        data, steps = execution.input, execution.plan.steps
         state: str | None = execution.plan.start
         while state is not None:
-            step = execution.plan.steps[state]
-            begin = execution.running[state] = _now()
+            step = steps[state]
+            execution.running[state] = time.time()
             try:
-                data = await self._step(step, data, execution)
-            except (FunctionFailed, ExpressionError) as raised:
-                failure = raised if isinstance(raised, FunctionFailed) else FunctionFailed(str(raised), "PathFailed")
-                error = NodeError(node_id=state, error_message=failure.text(), begin_time=begin, end_time=_now())
-                raise _StateFailed(error) from None
+                data = yield from self._step(strand, step, data, execution)
+            except ExpressionError as error:
+                raise FunctionFailed(str(error), "PathFailed") from None
             del execution.running[state]
             state = step.next
         return data
 
-    async def _step(self, step: Step, data: Any, execution: Execution) -> Any:
+    def _step(self, strand: Strand, step: Step, data: Any, execution: Execution) -> Walk:
         data = _filtered(step.input_filter, data, "input")
         if step.duration:
-            await asyncio.sleep(step.duration)
+            yield partial(asyncio.sleep, step.duration)
         if step.parallel:
             # All read the state's input; the outputs stand in the order of the actions.
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._guarded(call, data, step, execution)) for call in step.calls]
-            outcomes = [task.result() for task in tasks]
-            for outcome in outcomes:
-                if isinstance(outcome, Exception):
-                    raise outcome
-            data = {"result": outcomes}
+            data = {"result": (yield partial(self._together, step, data, execution))}
         else:
             # Each reads the output of the one before; the last one's is the state's.
             for call in step.calls:
-                data = await self._call(call, data, step, execution)
+                data = yield from self._call(strand, call, data, step, execution)
         return _filtered(step.output_filter, data, "output")
 
-    async def _guarded(self, call: Call, data: Any, step: Step, execution: Execution) -> Any:
-        # A failure is handed back as a value: all actions end before the state fails, by the first.
-        try:
-            return await self._call(call, data, step, execution)
-        except (FunctionFailed, ExpressionError) as failure:
-            return failure
+    async def _together(self, step: Step, data: Any, execution: Execution) -> list[Any]:
+        """Make all calls of a state at once; if some fail, all end before the first failure counts."""
 
-    async def _call(self, call: Call, data: Any, step: Step, execution: Execution) -> Any:
+        async def one(call: Call) -> Any:
+            try:
+                return await self._workers.run(lambda strand: self._call(strand, call, data, step, execution))
+            except ExpressionError as error:
+                return FunctionFailed(str(error), "PathFailed")
+            except FunctionFailed as failure:
+                return failure
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(call)) for call in step.calls]
+        outcomes = [task.result() for task in tasks]
+        for outcome in outcomes:
+            if isinstance(outcome, FunctionFailed):
+                raise outcome
+        return outcomes
+
+    def _call(self, strand: Strand, call: Call, data: Any, step: Step, execution: Execution) -> Walk:
         function = self._find(call)
-        if call.arguments is None:  # an empty template: the whole filtered input is the event
-            arguments = data
-        else:
-            scope = Scope(data, execution.input, execution.plan.definition.constants)
-            arguments = call.arguments(scope)
+        if call.arguments is not None:  # else, an empty template: the whole filtered input is the event
+            data = call.arguments(Scope(data, execution.input, execution.plan.definition.constants))
+        event = event_of(data)
         context = Context(
             function_name=function.name,
-            request_id=str(uuid4()),
             project_id=execution.project_id,
             workflow_id=execution.workflow_id,
             execution_id=execution.id,
@@ -136,7 +133,9 @@ class Engine:
             timeout=function.timeout,
             headers=execution.headers,
         )
-        return await self._workers.call(function, arguments, context)
+        if function.is_async:
+            return (yield partial(self._workers.call_async, function, event, context))
+        return strand.call(function, event, context)
 
     def _find(self, call: Call) -> Function:
         for name in call.names:
@@ -157,5 +156,15 @@ def _filtered(query: Query | None, data: Any, which: str) -> Any:
     return found
 
 
-def _now() -> str:
-    return format_time(datetime.now(UTC))
+def _errors(execution: Execution, message: str) -> tuple[NodeError, ...]:
+    """Return an error for each state still running; for the first, if none has begun."""
+    end = time.time()
+    running = execution.running or {execution.plan.start: end}
+    return tuple(
+        NodeError(node_id=state, error_message=message, begin_time=_text(begin), end_time=_text(end))
+        for state, begin in running.items()
+    )
+
+
+def _text(moment: float) -> str:
+    return format_time(datetime.fromtimestamp(moment, UTC))

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import jsonpath_rfc9535
+import regex
+from iregexp_check import check as is_iregexp
+from jsonpath_rfc9535.function_extensions import Match, Search
 
 from fgnb.jsontext import loads_answer
 
@@ -19,6 +22,7 @@ MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 """What a path gives that leads nowhere; not the same as null."""
 
 MAX_LENGTH = 4096
+REGEX_LIMIT = 0.2  # seconds one match() or search() may take
 MAX_DEPTH = 100  # levels of an argument template
 _NAME = r"[A-Za-z_\u0080-\U0010FFFF][0-9A-Za-z_\u0080-\U0010FFFF]*"
 _NAME_ENDS = r"(?![0-9A-Za-z_\u0080-\U0010FFFF])"
@@ -48,6 +52,44 @@ class Scope:
     input: Any
     constants: dict[str, Any]
 
+
+class _TimedMatch(Match):
+    """The standard ``match()``, but a pattern that backtracks without end is an error."""
+
+    def __call__(self, string: Any, pattern: Any) -> bool:
+        return _matches(regex.fullmatch, string, pattern)
+
+
+class _TimedSearch(Search):
+    """The standard ``search()``, likewise."""
+
+    def __call__(self, string: Any, pattern: Any) -> bool:
+        return _matches(regex.search, string, pattern)
+
+
+_DOT = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
+
+
+def _matches(find: Callable[..., Any], string: Any, pattern: Any) -> bool:
+    if not isinstance(string, str) or not isinstance(pattern, str) or not is_iregexp(pattern):
+        return False
+    # In an I-Regexp (RFC 9485), a dot stands for anything but a line break.
+    spelled = _DOT.sub(lambda part: r"[^\n\r]" if part[0] == "." else part[0], pattern)
+    try:
+        return find(spelled, string, regex.VERSION1, timeout=REGEX_LIMIT) is not None
+    except regex.error:
+        return False
+    except TimeoutError:
+        raise ExpressionError(f"the pattern '{_cut(pattern)}' takes longer than {REGEX_LIMIT:g} s") from None
+
+
+class _Environment(jsonpath_rfc9535.JSONPathEnvironment):
+    def setup_function_extensions(self) -> None:
+        super().setup_function_extensions()
+        self.function_extensions |= {"match": _TimedMatch(), "search": _TimedSearch()}
+
+
+_ENVIRONMENT = _Environment()
 
 Template = Callable[[Scope], Any]
 """Gives an argument's value in a scope, or MISSING."""
@@ -83,7 +125,7 @@ def _compile(path: str) -> tuple[Query, bool]:
     if keys is not None:
         return lambda value: _descend(value, keys), False
     try:
-        compiled = jsonpath_rfc9535.compile(path)
+        compiled = _ENVIRONMENT.compile(path)
     except (jsonpath_rfc9535.JSONPathError, RecursionError) as error:
         raise ExpressionError(f"'{_cut(path)}' is not a JSONPath: {_reason(error)}") from None
     several = not compiled.singular_query()

@@ -17,8 +17,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, overload
+from uuid import uuid4
 
-from fgnb.jsontext import loads_answer
+from fgnb.errors import InputError
+from fgnb.jsontext import copied, loads_answer
 from fgnb.wire import ERROR_MESSAGE_LIMIT, PAYLOAD_LIMIT
 
 DEFAULT_TIMEOUT = 3.0  # seconds; the service's own default
@@ -34,11 +36,7 @@ class Function:
     name: str
     handler: Handler
     timeout: float = DEFAULT_TIMEOUT
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the handler is a coroutine function."""
-        return inspect.iscoroutinefunction(self.handler)
+    is_async: bool = False
 
 
 class Functions(dict[str, Function]):
@@ -62,7 +60,7 @@ class Functions(dict[str, Function]):
         name = name or getattr(handler, "__name__", None) or ""
         if not name:
             raise ValueError(f"{handler!r} has no name of its own: give name=")
-        self[name] = Function(name, handler, timeout)
+        self[name] = Function(name, handler, timeout, inspect.iscoroutinefunction(handler))
         return self[name]
 
 
@@ -100,12 +98,11 @@ def function(handler: H | None = None, /, *, name: str | None = None, timeout: f
     return register if handler is None else register(handler)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Context:
     """What a handler is told about its call; the getters are named as in the service's runtime."""
 
     function_name: str
-    request_id: str
     project_id: str
     workflow_id: str
     execution_id: str
@@ -113,10 +110,12 @@ class Context:
     timeout: float
     headers: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    _request_id: str = ""
 
     def getRequestID(self) -> str:
         """Return the id of this call."""
-        return self.request_id
+        self._request_id = self._request_id or str(uuid4())  # made when asked for: few functions ask
+        return self._request_id
 
     def getRemainingTimeInMilliSeconds(self) -> int:
         """Return how long the function may still run."""
@@ -176,25 +175,31 @@ class FunctionFailed(Exception):
         return dump(bisect_right(characters, limit, key=lambda n: len(dump(n, 0))) - 1, 0)
 
 
-def event_text(arguments: Any) -> str:
-    """Return the arguments as the JSON text that a function gets.
+def event_of(arguments: Any) -> Any:
+    """Return the arguments as a function gets them: its own copy, which it may change.
+
+    Args:
+        arguments: a JSON value.
 
     Raises:
-        FunctionFailed: it is over 6 MB, or nested too deeply.
+        FunctionFailed: they are over 6 MB, or nested too deeply.
     """
     try:
-        text = json.dumps(arguments, ensure_ascii=False)
-    except RecursionError:
-        raise FunctionFailed("the event is nested too deeply", "RequestTooLarge") from None
-    if (size := _size(text)) > PAYLOAD_LIMIT:
+        event, size = copied(arguments)
+    except InputError as error:
+        raise FunctionFailed(f"the event can't be sent: {error.message}", "RequestTooLarge") from None
+    if size > PAYLOAD_LIMIT:
         raise FunctionFailed(
             f"the size of request body is beyond maximum:{PAYLOAD_LIMIT}, body size:{size}", "RequestTooLarge"
         )
-    return text
+    return event
 
 
 def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode  # what json.dumps would make anew each time
 
 
 def result_value(result: Any) -> Any:
@@ -204,7 +209,7 @@ def result_value(result: Any) -> Any:
         FunctionFailed: it is not JSON, or over 6 MB.
     """
     try:
-        text = result if isinstance(result, str) else json.dumps(result, allow_nan=False, ensure_ascii=False)
+        text = result if isinstance(result, str) else "null" if result is None else _encode(result)
         if (size := _size(text)) > PAYLOAD_LIMIT:
             raise FunctionFailed(f"response body size {size} exceeds the limit of {PAYLOAD_LIMIT}", "ResponseTooLarge")
         return loads_answer(text)

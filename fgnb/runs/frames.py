@@ -100,7 +100,11 @@ def workflows_frame(workflows: Iterable[WorkflowSummary]) -> pd.DataFrame:
 
 
 def _text(values: Iterable[str | None]) -> Any:
-    return pd.array(list(values), dtype="string")
+    cells = list(values)
+    try:
+        return pd.array(cells, dtype="string")
+    except UnicodeEncodeError:  # Arrow, where it is installed, holds no lone surrogates, which JSON has
+        return pd.array(cells, dtype=pd.StringDtype("python"))
 
 
 def _status(values: list[str]) -> Any:
@@ -148,6 +152,8 @@ def column(values: list[Any], kinds: set[type]) -> Any:
     if kinds == {int}:
         present = [value for value in values if value is not None]
         dtype = "Int64" if min(present) in _INT64 and max(present) in _INT64 else None
+    if dtype == "string":
+        return _text(values)
     if dtype is not None:
         return pd.array(values, dtype=dtype)
     cells = pd.Series([pd.NA if value is None else value for value in values], dtype="object")
