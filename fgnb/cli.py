@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +56,14 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for 
 def run(
     ctx: click.Context, workflow: str, source: str, timeout: float | None, endpoint: str | None, as_json: bool
 ) -> None:
-    r"""Run WORKFLOW and show the result.
+    """Run WORKFLOW and show the result.
 
-    The exit code is 0 if the run succeeded, 1 if not, 2 if nothing was sent.
+    The exit code is 0 if the run succeeded, 1 if it did not, 2 if the command itself is wrong.
 
     \b
     fgnb run order-triage -i '{"sku": "A-100", "qty": 3}'
     fgnb run order-triage -i @order.yaml --json
-    """
+    """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from fgnb.render.run import card_text
     from fgnb.session import connect
 
@@ -121,7 +123,8 @@ def workflows(endpoint: str | None, as_json: bool) -> None:
     for workflow in found:
         cells = (workflow.name, workflow.id, workflow.updated_time or "", workflow.description or "")
         table.add_row(*(Text(visible(cell)) for cell in cells))
-    Console().print(table)
+    # What goes into a file or another program is not cut to some width.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 @main.command()
@@ -137,11 +140,11 @@ def workflows(endpoint: str | None, as_json: bool) -> None:
     help="Seconds a run may take.",
 )
 def serve(host: str, port: int, functions: tuple[str, ...], folder: str | None, limit: float) -> None:
-    r"""Serve the embedded service on this machine, for fgnb, the official SDKs and other programs.
+    """Serve the embedded service on this machine, for fgnb, the official SDKs and other programs.
 
     \b
     fgnb serve --port 9000 --functions orders.py --workflows definitions/
-    """
+    """  # noqa: D301
     from fgnb.local import server
     from fgnb.local.loading import load_definitions, load_functions
     from fgnb.local.service import Service
@@ -149,12 +152,14 @@ def serve(host: str, port: int, functions: tuple[str, ...], folder: str | None, 
     for source in functions:
         load_functions(source)
     service = Service(limit=limit, definitions=load_definitions(folder) if folder else ())
-    server.serve(service, host=host, port=port, ready=lambda url: click.echo(f"fgnb serves at {url}"))
+    with contextlib.suppress(KeyboardInterrupt):  # that is how it is meant to end
+        server.serve(service, host=host, port=port, ready=lambda url: click.echo(f"fgnb serves at {url}"))
 
 
 @main.command()
-def demo() -> None:
+@click.pass_context
+def demo(ctx: click.Context) -> None:
     """Show the main job in a terminal: cells that run a workflow, and their DataFrames."""
     from fgnb.notebook.demo import play
 
-    play()
+    ctx.exit(0 if play() else 1)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fgnb.runs.run import Run
@@ -55,11 +55,24 @@ class _ShortTraceback:
     so that "Run all", nbclient and papermill stop.
     """
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it is: an exception's constructor may take other arguments than those it keeps.
+        assert isinstance(self, BaseException)  # noqa: S101  # for the type checker
+        return _restored, (type(self), self.args, self.__dict__)
+
     def _render_traceback_(self) -> list[str]:
         lines = f"{type(self).__name__}: {self}".splitlines()
         if len(lines) > MAX_LINES:
             lines = [*lines[: MAX_LINES - 1], f"… {len(lines) - MAX_LINES + 1} more lines"]
         return [line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 1] + "…" for line in lines]
+
+
+def _restored(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    """Make a pickled exception again."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class FgnbError(_ShortTraceback, Exception):
@@ -86,6 +99,11 @@ class SyntaxProblem(InputError):
     """
 
     def __init__(self, message: str, *, source: str, line: int, column: int) -> None:
+        lines = source.split("\n")  # as lines are counted; splitlines() knows further ends
+        if line >= len(lines) and not lines[-1].strip():
+            # What is missing at the end is missing after the last thing that stands there.
+            lines = source.rstrip().split("\n")
+            line, column = len(lines), len(lines[-1]) + 1
         self.reason = message
         self.source = source
         self.line = line

@@ -268,6 +268,9 @@ def prepare(
         raise InputError(f"a workflow is named by a text, not {workflow!r}")
     if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < float("inf")):
         raise InputError(f"timeout must be a positive number of seconds, not {timeout!r}")
+    for name, given in (("headers", headers), ("tags", tags)):
+        if given is not None and not isinstance(given, Mapping):
+            raise InputError(f"{name} must be a mapping, not {given!r:.80}")
     return Prepared(
         workflow=workflow,
         input={} if input is None else to_json(input, root="input"),

@@ -1,8 +1,8 @@
 """Python values to JSON values: what a notebook holds, made sendable without guessing.
 
 Numbers (NumPy's and Decimal too), text, dates as ISO 8601, sequences, mappings, dataclasses,
-pydantic models, Series as lists and DataFrames as records. Anything else, NaN among it, is an error
-that names the type and the path.
+pydantic models, DataFrames as records, a Series as an object if its labels are texts and else as a
+list. Anything else, NaN among it, is an error that names the type and the path.
 """
 
 from __future__ import annotations
@@ -103,6 +103,10 @@ def _convert_other(value: Any) -> Any:
             if value.columns.has_duplicates:
                 raise _Refused("a DataFrame with duplicate column names has no records")
             return _items(value.to_dict("records"))
+        if isinstance(value, pandas.Series) and value.index.inferred_type == "string":
+            if value.index.has_duplicates:
+                raise _Refused("a Series with duplicate labels has no JSON form")
+            return _members(value.to_dict())
         if isinstance(value, (pandas.Series, pandas.Index)):
             return _items(value.tolist())
         if value is pandas.NA or value is pandas.NaT:

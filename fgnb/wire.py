@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from fgnb.errors import DefinitionError, Problem, did_you_mean
+from fgnb.errors import Problem
 
 NAME_PATTERN = r"^([_a-zA-Z0-9().-]|[\u4e00-\u9fa5])+\Z"  # not $, which lets a last line break pass
 _TEXT_PATTERN = NAME_PATTERN.replace("+", "*")
@@ -180,8 +180,8 @@ class FunctionEntry(Struct, frozen=True, kw_only=True):
         """The function's own name: the name segment of the URN, else `name`."""
         parts = self.operation.split(":")
         # urn:fss:<region>:<project>:function:<package>:<name>:<version>; the official examples also
-        # have short forms without "function:<package>" and without the version
-        place = 6 if len(parts) >= 7 else 4
+        # have short forms without "function:<package>" and without the version; a word is a name
+        place = 6 if len(parts) >= 7 else 0 if len(parts) == 1 else 4
         return (parts[place] if len(parts) > place else "") or self.name
 
 
@@ -313,30 +313,8 @@ def parse(value: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        problem = _problem(error)
+        problem = problem_of(error)
         raise ValueError(f"{problem.message} at {problem.path}") from None
-
-
-def parse_definition(value: Any) -> WorkflowDefinition:
-    """Return a workflow definition as a typed value; its graph is not looked at here.
-
-    Raises:
-        DefinitionError: a field is missing, of the wrong type or out of its limits; names the
-            JSONPath and, where it lies in a state, the state's id.
-    """
-    try:
-        return msgspec.convert(value, WorkflowDefinition)
-    except msgspec.ValidationError as error:
-        problem = _problem(error)
-    found = re.match(r"\$\.states\[(\d+)\]", problem.path)
-    state = value["states"][int(found[1])] if found else None
-    message, state_id = problem.message, None
-    if isinstance(state, dict):
-        state_id = state.get("id") if isinstance(state.get("id"), str) else None
-        if problem.path.endswith("].type") and isinstance(state.get("type"), str):
-            message += did_you_mean(state["type"], STATE_KINDS) or f"; known: {', '.join(STATE_KINDS)}"
-    name = value.get("name") if isinstance(value, dict) else None
-    raise DefinitionError([Problem(problem.path, message, state_id)], name=name if isinstance(name, str) else None)
 
 
 def state_names(definition: Mapping[str, Any]) -> dict[str, str]:
@@ -349,7 +327,8 @@ def state_names(definition: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _problem(error: msgspec.ValidationError) -> Problem:
+def problem_of(error: msgspec.ValidationError) -> Problem:
+    """Return what msgspec found as a problem with its JSONPath."""
     text = str(error)
     found = _PLACE.search(text)
     message = text[: found.start() if found else None].replace(f"matching regex {NAME_PATTERN!r}", _NAME_RULE)

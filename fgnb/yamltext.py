@@ -39,6 +39,13 @@ _WORDS = {"": None, "~": None} | {
     for word, value in (("null", None), ("true", True), ("false", False))
     for spelled in (word, word.capitalize(), word.upper())
 }
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
+_HINTS = (
+    ("mapping values are not allowed here", "put a text that holds ': ' in quotes"),
+    ("'\\t' that cannot start any token", "indent with blanks, not tabs"),
+    ("escape", "a text with backslashes goes in single quotes"),
+    ("could not find expected ':'", "a key needs a colon and a blank after it"),
+)
 _NOT_JSON = re.compile(r"[-+]?(\.inf|\.Inf|\.INF|Infinity)|\.nan|\.NaN|\.NAN|NaN")
 _CORE = "tag:yaml.org,2002:"
 _TAGGED = {"int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),)}
@@ -51,11 +58,16 @@ def plain_scalar(text: str) -> Any:
     """Return what an unquoted scalar means in YAML 1.2's core schema.
 
     Raises:
-        ValueError: JSON has no such value (``.nan``, ``.inf``, a number that overflows), or it is
-            ``NaN`` or ``Infinity``, which YAML reads as text but hardly anyone means so.
+        ValueError: JSON has no such value (``.nan``, ``.inf``, a number that overflows), or YAML
+            reads something that hardly anyone means: ``NaN``, ``Infinity`` and ``None`` as text,
+            ``00123`` as 123.
     """
     if text in _WORDS:
         return _WORDS[text]
+    if _LEADING_ZERO.fullmatch(text):
+        raise ValueError(f"{text} as a number would lose its zeros; put it in quotes if you mean text")
+    if text == "None":
+        raise ValueError("None is Python's: write null, or put it in quotes if you mean text")
     if _INT.fullmatch(text):
         try:
             return int(text)
@@ -136,7 +148,9 @@ class _Reader:
             # The place where it begins helps more than the end of the text.
             what = (error.context or "").removeprefix("while parsing ").removeprefix("while scanning ")
             return self.problem(f"not YAML: {what} is not closed", error.context_mark)
-        return self.problem(f"not YAML: {error.problem or error.context}", error.problem_mark or error.context_mark)
+        reason = error.problem or error.context or ""
+        hint = next((f"; {advice}" for words, advice in _HINTS if words in reason), "")
+        return self.problem(f"not YAML: {reason}{hint}", error.problem_mark or error.context_mark)
 
     def problem(self, message: str, mark: Any) -> SyntaxProblem:
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
@@ -181,6 +195,9 @@ class _Reader:
         while not isinstance(event := next(self.events), MappingEndEvent):
             if not isinstance(event, ScalarEvent):
                 raise self.problem("a key must be a text, not a list, a mapping or an alias", event.start_mark)
+            if event.value == "<<" and not event.style and not event.tag:
+                message = "YAML 1.2 has no merge keys: write the members out, or put '<<' in quotes"
+                raise self.problem(message, event.start_mark)
             key = self.scalar_value(event, key=True)
             if key in members:
                 raise self.problem(f"duplicate key '{key}'", event.start_mark)

@@ -121,6 +121,10 @@ def exact(value: Any) -> str:
     return repr(value)
 
 
+def test_an_expression_may_go_over_several_lines(shell: InteractiveShell) -> None:
+    assert cell(shell, "%%fgworkflow echo\nn: {{\n  1 +\n  2\n}}\nm: 1\n").output == {"n": 3, "m": 1}
+
+
 def test_options_go_over_the_body_and_the_body_over_the_input_variable(shell: InteractiveShell) -> None:
     line = "echo -i base -p c.d=3 -p e=A-100 -p 'f=[1, 2]' -p g={{n+1}} -p h=00123"
     run = cell(shell, f"%%fgworkflow {line}\nb: body\nc: {{d: 1, x: 1}}\n", base={"a": "input", "b": "input"}, n=1)
@@ -206,9 +210,12 @@ BAD_LINES = [
     ("order-triage -p sku", "-p takes KEY=VALUE, not 'sku'"),
     ("order-triage -p a..b=1", "'a..b' is not a path"),
     ("order-triage -p a[0]=1", "only keys of objects can be set, not positions of lists (at a[0])"),
-    ("order-triage -p a=NaN", "NaN is not a JSON value"),
+    ("order-triage -p a=NaN", "-p a: NaN is not a JSON value"),
     ("order-triage -p a={{nn}}", "name 'nn' is not defined"),
     ("order-triage 'a", "no closing quotation"),
+    ("order-triage -p a={{ 1 + 1 }}", "put a value with blanks in quotes"),
+    ('order-triage -p a={"b":1}', "quote it as a whole"),
+    ("order-triage -p a=[1,", "is not JSON"),
     ("order-triage extra", "one workflow at a time: 'order-triage' or 'extra'?"),
     ("", "which workflow?"),
     ("order-triage -i custmer", "name 'custmer' is not defined; did you mean customer?"),
@@ -230,6 +237,12 @@ BAD_BODIES = [
     ("qty: {{ [1, {'a': float('nan')}] }}", "nan is not a JSON value (at [1].a)", "line 1, column 6"),
     ("qty: {{ 1 + }}", "not a Python expression", "line 1, column 6"),
     ("qty: {{ 1", "never closed", "line 1, column 6"),
+    ('{"sku": "A-1", // the first\n "qty": 1}', "JSON has no comments", "line 1, column 16"),
+    ("sku: A-1\nqty 3\n", "a key needs a colon and a blank after it", "line 2, column 6"),
+    ("text: note: x", "put a text that holds ': ' in quotes", "line 1, column 11"),
+    ("zip: 00123", "would lose its zeros", "line 1, column 6"),
+    ("{'sku': 'A-1', 'coupon': None}", "None is Python's: write null", "line 1, column 26"),
+    ("qty: {{ open_orders }}", "name 'open_orders' is not defined", "line 1, column 6"),
     ("sku A-1", "a text is not an input", "line 1, column 1"),
     ("sku: !!python/object:os.system x", "tag", "line 1, column 6"),
 ]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,16 @@ import fgnb
 def cli_double(event, context):
     return {"n": 2 * event["n"]}
 """
+
+SLOW = {
+    "name": "slow",
+    "mode": "EXPRESS",
+    "start": "wait",
+    "functions": [],
+    "constants": {},
+    "retries": [],
+    "states": [{"id": "wait", "name": "wait", "type": "Sleep", "duration": 60, "end": True, "transition": ""}],
+}
 
 DOUBLE = """
 name: double
@@ -109,6 +120,24 @@ def test_workflows_lists_names_and_ids() -> None:
     assert {"order-triage", "document-extraction", "image-pipeline"} <= {workflow["name"] for workflow in listed}
 
 
+def test_serve_ends_quietly_while_a_run_is_under_way(tmp_path: Path) -> None:
+    (tmp_path / "slow.json").write_text(json.dumps(SLOW))
+    command = [sys.executable, "-m", "fgnb", "serve", "--port", "0", "--workflows", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        run = [sys.executable, "-m", "fgnb", "run", "slow", "--endpoint", url]
+        with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as client:
+            time.sleep(1.5)
+            server.send_signal(signal.SIGINT)
+            _, errors = server.communicate(timeout=10)
+            shown, _ = client.communicate(timeout=10)
+    assert server.returncode == 0
+    assert "Traceback" not in errors
+    assert "unknown" in shown
+    assert "the service was stopped" in shown
+
+
 def test_serve_loads_functions_and_workflows_and_ends_by_interrupt(tmp_path: Path) -> None:
     (tmp_path / "orders.py").write_text(ORDERS)
     (tmp_path / "flows").mkdir()
@@ -132,6 +161,11 @@ def test_serve_loads_functions_and_workflows_and_ends_by_interrupt(tmp_path: Pat
         finally:
             server.send_signal(signal.SIGINT)
         server.wait(10)
+
+
+def test_a_demo_that_goes_wrong_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fgnb.notebook.demo.CELLS", ("1 / 0",))
+    assert fgnb("demo").exit_code == 1
 
 
 def test_demo_shows_a_success_a_failure_and_both_frames() -> None:

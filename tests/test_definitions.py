@@ -342,6 +342,24 @@ def test_the_message_names_the_workflow_and_counts():
     assert caught.value.name == "flow"
 
 
+def test_every_field_that_is_wrong_is_named_at_once():
+    wrong = flow(state("a", action("f"), transition="e"), end("e"))
+    wrong |= {"mode": "STANDARD", "start": 1}
+    wrong["states"][0] |= {"transition": 5, "action_mode": "paralel"}
+    del wrong["states"][1]["transition"], wrong["constants"]
+    wrong["states"][1]["transitions"] = ""
+    with pytest.raises(DefinitionError) as caught:
+        compile_definition(wrong)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "state 'a', $.states[0].transition: expected `str`, got `int`",
+        "state 'a', $.states[0].action_mode: invalid enum value 'paralel'; known: sequential, parallel",
+        "state 'e', $.states[1]: object missing required field `transition`; there is `transitions`",
+        "$.start: expected `str`, got `int`",
+        "$: object missing required field `constants`",
+        "$.mode: invalid enum value 'STANDARD'; known: NORMAL, EXPRESS",
+    ]
+
+
 def test_what_a_dangling_transition_cuts_off_is_no_problem_of_its_own():
     with pytest.raises(DefinitionError, match="has 1 problem") as caught:
         compile_definition(flow(state("a", action("f"), transition="x"), state("b", action("f")), end("e")))

@@ -443,7 +443,7 @@ def test_keep_equal_keeps_every_path_in_the_order_of_the_document():
         ({"x": True}, {"x": 1}, {"output.x": (True, 1)}),
         ({"x": 0}, {"x": False}, {"output.x": (0, False)}),
         ({"x": "1"}, {"x": 1}, {"output.x": ("1", 1)}),
-        ({"x": None}, {}, {"output.x": (None, MISSING), "output": (MISSING, {})}),
+        ({"x": None}, {}, {"output.x": (None, MISSING)}),
         ({"x": None, "y": 1}, {"y": 1}, {"output.x": (None, MISSING)}),
         ({"x": []}, {"x": {}}, {"output.x": ([], {})}),
         ({"x": []}, {"x": [1]}, {"output.x": ([], MISSING), "output.x[0]": (MISSING, 1)}),

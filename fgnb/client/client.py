@@ -220,7 +220,7 @@ class AsyncClient:
         if response.status not in (200, 201):
             error = error_body(raw)
             raise ServiceError(
-                error.error_msg or "the service refused without a reason",
+                error.error_msg or f"HTTP status {response.status} without a reason",
                 status=response.status,
                 code=error.error_code,
                 request_id=request_id or error.request_id,

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from fgnb.definition import parse_definition
 from fgnb.errors import DefinitionError, Problem, did_you_mean
 from fgnb.local.expressions import ExpressionError, Query, Template, compile_filter, compile_template
 from fgnb.paths import format_path
-from fgnb.wire import Operation, Sleep, State, WorkflowDefinition, parse_definition
+from fgnb.wire import Operation, Sleep, State, WorkflowDefinition
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,8 @@ def result_value(result: Any) -> Any:
             raise FunctionFailed(f"response body size {size} exceeds the limit of {PAYLOAD_LIMIT}", "ResponseTooLarge")
         return loads_answer(text)
     except (TypeError, ValueError, RecursionError) as error:
-        raise FunctionFailed(f"function result is not JSON: {error}", "InvalidResult") from None
+        hint = "; a text must be a JSON text itself, such as json.dumps gives" if isinstance(result, str) else ""
+        raise FunctionFailed(f"function result is not JSON: {error}{hint}", "InvalidResult") from None
 
 
 def failure_of(error: BaseException) -> FunctionFailed:

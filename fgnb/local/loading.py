@@ -25,6 +25,8 @@ def load_definition(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     """
     if isinstance(source, Mapping):
         return dict(source)
+    if not isinstance(source, (str, Path)):
+        raise InputError(f"a definition is a file or a mapping, not a {type(source).__name__}")
     path = Path(source)
     try:
         text = path.read_text("utf-8")

@@ -11,7 +11,6 @@ parsed tree, where no quoting can go wrong. What stands in a YAML comment is nev
 from __future__ import annotations
 
 import ast
-import builtins
 import itertools
 import json
 import re
@@ -59,7 +58,11 @@ def read(text: str, namespace: Mapping[str, Any]) -> Any:
         yaml_problem = template.with_source(problem)
         # Whichever reader came further understood the text better.
         json_further = (json_problem.line, json_problem.column) >= (yaml_problem.line, yaml_problem.column)
-        raise (json_problem if json_further and text.lstrip()[0] in "{[" else yaml_problem) from None
+        if text.lstrip()[0] not in "{[":
+            raise yaml_problem from None
+        if _comment_at(text, json_problem):
+            raise template.problem("JSON has no comments", json_problem.line, json_problem.column) from None
+        raise (json_problem if json_further else yaml_problem) from None
     if isinstance(value, str):
         message = "a text is not an input: write JSON, or YAML such as  qty: 3"
         line, column = _place(text, len(text) - len(text.lstrip()))
@@ -78,8 +81,14 @@ def read_value(text: str, namespace: Mapping[str, Any]) -> Any:
         return template.scalar(template.text, True)
     try:
         return jsontext.loads(text)
-    except SyntaxProblem:
+    except SyntaxProblem as problem:
+        if text.lstrip()[:1] in ("{", "["):
+            raise InputError(f"'{text}' is {problem.reason}; quote it as a whole: -p 'key={{\"a\": 1}}'") from None
         return text
+
+
+def _comment_at(text: str, problem: SyntaxProblem) -> bool:
+    return text.split("\n")[problem.line - 1][problem.column - 1 :].startswith(("//", "/*"))
 
 
 class ExpressionProblem(SyntaxProblem):
@@ -130,7 +139,11 @@ class _Template:
 
     def with_source(self, problem: SyntaxProblem) -> SyntaxProblem:
         """Return the problem with the text as the user wrote it instead of the one with tokens."""
-        return SyntaxProblem(problem.reason, source=self.source, line=problem.line, column=problem.column)
+        return self.problem(problem.reason, problem.line, problem.column)
+
+    def problem(self, reason: str, line: int, column: int) -> SyntaxProblem:
+        """Return a problem at a place of the text."""
+        return SyntaxProblem(reason, source=self.source, line=line, column=column)
 
     def filled(self, value: Any) -> Any:
         """Return a value parsed from `as_json` with expressions in the places of their tokens."""
@@ -180,15 +193,14 @@ class _Template:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     def _value(self, expression: _Expression) -> Any:
-        source = (expression.source or "").strip()
+        source = _as_one_expression(expression.source or "")
         try:
             value = eval(compile(source, "<cell>", "eval"), dict(self.namespace))  # noqa: S307
         except SyntaxError as error:
             raise self._problem(expression, f"not a Python expression: {error.msg}") from None
         except NameError as error:
-            known = [*self.namespace, *dir(builtins)]
             name = error.name or ""
-            visible = [word for word in known if not word.startswith("_")]
+            visible = [word for word in self.namespace if not word.startswith("_")]
             raise self._problem(expression, f"name '{name}' is not defined{did_you_mean(name, visible)}") from None
         except Exception as error:  # whatever the user's expression raises
             raise self._problem(expression, f"{type(error).__name__}: {one_line(str(error))[:200]}") from None
@@ -254,6 +266,12 @@ def _unused_characters(text: str) -> Iterator[str]:
             yield char
 
 
+def _as_one_expression(source: str) -> str:
+    """Return Python source that may go over several lines, as it may between brackets."""
+    source = source.strip()
+    return f"(\n{source}\n)" if "\n" in source else source
+
+
 def _end_of_expression(text: str, start: int) -> int:
     """Return where the expression that begins at `start` ends, or -1 if it never does.
 
@@ -265,7 +283,7 @@ def _end_of_expression(text: str, start: int) -> int:
         if end < 0:
             break
         try:
-            ast.parse(text[start:end].strip(), mode="eval")
+            ast.parse(_as_one_expression(text[start:end]), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             end = text.find(_CLOSE, end + 1)
         else:

@@ -141,8 +141,8 @@ def as_text(name: str, fields: Sequence[Field], value: dict[str, Any]) -> str:
     parts += columns([_cells(field) for field in fields if field.primary], indent="  ")
     if later := [_cells(field) for field in fields if not field.primary]:
         parts += [LATER, *columns(later, indent="  ")]
-    template = schema.written(schema.template(fields, value), indent=2)
-    return "\n".join([*parts, "As JSON", *(f"  {visible(text)}" for text in template.splitlines())])
+    title, shown = _input(fields, value)
+    return "\n".join([*parts, title, *(f"  {visible(text)}" for text in shown.splitlines())])
 
 
 def as_html(name: str, fields: Sequence[Field], value: dict[str, Any]) -> str:
@@ -152,9 +152,16 @@ def as_html(name: str, fields: Sequence[Field], value: dict[str, Any]) -> str:
         cells = [[html.escape(cell) for cell in _cells(field)] for field in fields if field.primary == primary]
         if cells:
             parts.append(html.section(title, html.table(cells)))
-    template = schema.written(schema.template(fields, value), indent=2)
-    parts.append(html.section("as JSON", html.preformatted(template)))
+    title, shown = _input(fields, value)
+    parts.append(html.section(title, html.preformatted(shown)))
     return html.frame_box("".join(parts), html.OTHER_COLOUR)
+
+
+def _input(fields: Sequence[Field], value: dict[str, Any]) -> tuple[str, str]:
+    """Return the form's input; while it is empty, a template of one."""
+    if value:
+        return "the input", schema.written(value, indent=2)
+    return "an input to start from", schema.written(schema.template(fields, value), indent=2)
 
 
 def _cells(field: Field) -> tuple[str, str, str]:

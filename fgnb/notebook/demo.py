@@ -15,13 +15,19 @@ CELLS = (
 )
 
 
-def play() -> None:
-    """Run the cells in an IPython shell and print each with what it gives."""
+FAILS = 4  # the cell that is meant to fail
+
+
+def play() -> bool:
+    """Run the cells in an IPython shell, print each with what it gives; return whether all went as meant."""
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
     shell = InteractiveShell.instance(config=config)
+    as_meant = True
     for number, cell in enumerate(CELLS, start=1):
         prompt = f"In [{number}]: "
         print("\n" + prompt + cell.replace("\n", "\n" + " " * (len(prompt) - 5) + "...: "))
-        shell.run_cell(cell, store_history=True)  # type: ignore[no-untyped-call]  # IPython's is untyped
+        result = shell.run_cell(cell, store_history=True)  # type: ignore[no-untyped-call]  # IPython's is untyped
+        as_meant = as_meant and result.success == (number != FAILS)
+    return as_meant

@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.display import display
 
-from fgnb.errors import InputError, OptionError, RunInterrupted, did_you_mean
+from fgnb.errors import InputError, OptionError, RunInterrupted, SyntaxProblem, did_you_mean
 from fgnb.notebook import options
 from fgnb.paths import assign, parse_path
 
@@ -74,7 +74,13 @@ class FgMagics(Magics):
         for key, text in given.params:
             if not isinstance(value, dict):
                 raise InputError("-p sets a key, but the input is not an object")
-            value = assign(value, parse_path(key), body.read_value(text, namespace))
+            try:
+                member = body.read_value(text, namespace)
+            except SyntaxProblem:
+                raise
+            except InputError as error:
+                raise InputError(f"-p {key}: {error.message}") from None
+            value = assign(value, parse_path(key), member)
         return value
 
     def _keep(self, given: options.Given, run: Any) -> None:

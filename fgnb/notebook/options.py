@@ -65,7 +65,10 @@ def parse(line: str) -> Given:
     for option, value in _words(line):
         if option is None:
             if given.workflow is not None:
-                raise OptionError(f"one workflow at a time: '{given.workflow}' or '{value}'? Options take a dash")
+                hint = (
+                    "put a value with blanks in quotes: -p 'k={{ a + b }}'" if "{{" in line else "options take a dash"
+                )
+                raise OptionError(f"one workflow at a time: '{given.workflow}' or '{value}'? ({hint})")
             given.workflow = value
         elif option.name == "param":
             given.params.append(_pair(value))

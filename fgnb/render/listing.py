@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from fgnb.render import html
 from fgnb.render.text import WIDTH, columns, cut, one_line
 
+KEEP = 36  # cells that the first column keeps: ids and paths are there to be copied
+
 
 def listing(
     title: str,
@@ -27,7 +29,7 @@ def listing(
         more: a note of what is not shown.
         styles: further styles of HTML cells, by row and column.
     """
-    lines = [cut(one_line(title), WIDTH), *columns([head, *rows] if rows else [], indent="  ")]
+    lines = [cut(one_line(title), WIDTH), *columns([head, *rows] if rows else [], indent="  ", keep=KEEP)]
     content = f'<div style="font-weight:600">{html.escape(title)}</div>'
     if rows:
         content += html.table(cells, head=head, styles=styles)

@@ -30,16 +30,18 @@ def cut(text: str, width: int) -> str:
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
 
 
-def columns(rows: Sequence[Sequence[str]], *, indent: str = "", width: int = WIDTH) -> list[str]:
+def columns(rows: Sequence[Sequence[str]], *, indent: str = "", width: int = WIDTH, keep: int = 0) -> list[str]:
     """Return rows as aligned lines of at most `width` cells; the widest columns give way.
 
-    Each cell is put on one line, its control characters visible.
+    The first column keeps up to `keep` cells. Each cell is put on one line, its control characters visible.
     """
     if not rows:
         return []
     rows = [[one_line(cell) for cell in row] for row in rows]
     natural = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    widths = _fitted(natural, width - len(indent) - 2 * (len(natural) - 1))
+    room = width - len(indent) - 2 * (len(natural) - 1)
+    kept = [natural[0]] if natural[0] <= min(keep, room // 2) else []
+    widths = kept + (_fitted(natural[len(kept) :], room - sum(kept)) if natural[len(kept) :] else [])
     lines = []
     for row in rows:
         cells = (set_cell_size(cut(cell, size), size) for cell, size in zip(row, widths, strict=True))

@@ -84,7 +84,8 @@ def value_html(value: Any, depth: int = 0) -> str:
     if is_table(value):
         return _table_html(value, depth)
     if all(not isinstance(item, (dict, list)) for item in value) and len(value) <= 8:
-        return ", ".join(value_html(item, depth + 1) for item in value)
+        items = ", ".join(value_html(item, depth + 1) for item in value)
+        return f"{html.muted('[')}{items}{html.muted(']')}"
     rows = [(html.muted(str(number)), value_html(item, depth + 1)) for number, item in _first(enumerate(value))]
     return html.table(rows) + _note(len(value), "items")
 
@@ -134,7 +135,7 @@ def value_lines(value: Any, *, indent: str = "", width: int = 100) -> list[str]:
         rows += [tuple(compact(item[key], 24) if key in item else "" for key in heads) for item in value[:MAX_ROWS]]
         more = _more(len(value), MAX_ROWS, "rows")
     elif isinstance(value, list) and value:
-        rows = [(compact(item, room),) for item in value[:MAX_ROWS]]
+        rows = [(f"[{number}]", compact(item, room)) for number, item in _first(enumerate(value))]
         more = _more(len(value), MAX_ROWS, "items")
     else:
         return [indent + compact(value, room)]

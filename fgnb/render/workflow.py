@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fgnb.definition import parse_definition
 from fgnb.errors import DefinitionError
 from fgnb.render import html
 from fgnb.render.listing import listing
 from fgnb.render.text import cut
 from fgnb.render.value import compact
-from fgnb.wire import Operation, Sleep, State, WorkflowDefinition, parse_definition
+from fgnb.wire import Operation, Sleep, State, WorkflowDefinition
 
 if TYPE_CHECKING:
     from fgnb.session import Workflow

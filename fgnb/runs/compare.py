@@ -93,7 +93,8 @@ def _values(run: Run) -> dict[str, Any]:
     for root, value in (("input", run.input), ("output", run.output)):
         if root == "output" and not run.ok:
             continue  # there is no output, which is not the same as null
-        values |= {format_path(path, root): leaf for path, leaf in leaves(value)}
+        if value != {}:  # an empty object has no paths
+            values |= {format_path(path, root): leaf for path, leaf in leaves(value)}
     for error in run.node_errors:
         values[format_path((error.node_id,), "error")] = error.error_message
     return values
