@@ -171,7 +171,10 @@ class Session:
         tags: Mapping[str, Any] | None = None,
         check: bool = True,
     ) -> Run:
-        """Run a workflow from a coroutine; as `run`. Cancelling closes the connection."""
+        """Run a workflow from a coroutine: ``await fgnb.arun(...)``.
+
+        Arguments, result and errors are those of `run`; cancelling closes the connection.
+        """
         prepared = prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
         outcome = await self.client.aexecute(
             prepared.workflow, prepared.input, headers=prepared.headers, timeout=prepared.timeout
@@ -239,7 +242,14 @@ class Session:
         return compare_runs(*runs, keep_equal=keep_equal)
 
     def form(self, workflow: str) -> Form:
-        """Return a form for a workflow's input; see `fgnb.notebook.form.Form`."""
+        """Return a form for a workflow's input, to fill, run and read; see `fgnb.notebook.form.Form`.
+
+        It has a field for each value that the workflow's definition asks for and a JSON tab that
+        always agrees with them; Run shows the result and the node errors below.
+
+        Raises:
+            WorkflowNotFound: no workflow has this name or id.
+        """
         form: Form = wiring.call("form", self, workflow)
         return form
 
@@ -363,3 +373,9 @@ def compare(*runs: Run, keep_equal: bool = False) -> Comparison:
 def form(workflow: str) -> Form:
     """Return a form for a workflow's input, to fill, run and read; see `Session.form`."""
     return current().form(workflow)
+
+
+for _function in (run, arun, workflows, workflow, deploy, form):
+    # help(fgnb.run) is where people look: the whole text, not a reference to it
+    _function.__doc__ = getattr(Session, _function.__name__).__doc__
+compare.__doc__ = compare_runs.__doc__

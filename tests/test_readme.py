@@ -1,0 +1,31 @@
+"""The README's own code runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+
+def blocks(kind: str) -> list[str]:
+    """Return the fenced blocks of a kind."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fgnb.session._default", None)  # as in a new process
+    (definition,) = blocks("yaml")
+    Path("pricing.yaml").write_text(definition)
+    names: dict[str, object] = {}
+    for code in blocks("python"):
+        exec(code, names)  # noqa: S102
+    fgnb = names["fgnb"]
+    assert fgnb.run("pricing", {"qty": 3}).output == {"total": 15}  # type: ignore[attr-defined]
+
+
+def test_the_two_commands_stand_alone_in_the_first_two_shell_blocks() -> None:
+    first, second = blocks("sh")
+    assert first == "python3 -m pip install . && python3 -m fgnb demo\n"
+    assert second == "python3 -m pip install '.[test]' && python3 -m pytest\n"
