@@ -14,6 +14,7 @@ from traitlets.config import Config
 import fgnb
 from fgnb import session
 from fgnb.notebook import options
+from tests.exact import exact
 
 ECHO = {
     "name": "echo",
@@ -114,11 +115,6 @@ def test_any_json_value_goes_through_the_cell_and_comes_back(shell: InteractiveS
 def test_any_json_value_in_a_variable_goes_through_and_comes_back(shell: InteractiveShell, value: Any) -> None:
     assert exact(cell(shell, "%%fgworkflow echo\nvalue: {{ it }}\n", it=value).output["value"]) == exact(value)
     assert exact(cell(shell, "%fgworkflow echo -i it", it={"deep": [value]}).output) == exact({"deep": [value]})
-
-
-def exact(value: Any) -> str:
-    """Write a JSON value so that 1, 1.0 and true, and -0.0 and 0.0, differ."""
-    return repr(value)
 
 
 def test_an_expression_may_go_over_several_lines(shell: InteractiveShell) -> None:

@@ -19,6 +19,7 @@ from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, InputError, S
 from fgnb.local.functions import Functions
 from fgnb.local.service import Service
 from fgnb.runs.run import Run
+from tests.exact import exact
 from tests.flows import PROJECT, action, end, flow, one_call, state
 from tests.stub import Stub, answer, raw, reset
 
@@ -494,15 +495,6 @@ objects = st.dictionaries(
     ),
     max_size=5,
 )
-
-
-def exact(value):
-    """Return a value that is equal only if the types are, too, and the order of the keys."""
-    if isinstance(value, dict):
-        return [(key, exact(member)) for key, member in value.items()]
-    if isinstance(value, list):
-        return [exact(item) for item in value]
-    return (type(value), repr(value))
 
 
 @pytest.fixture(scope="module", params=["embedded", "served"])

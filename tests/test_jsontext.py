@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fgnb.errors import InputError, SyntaxProblem
 from fgnb.jsontext import dumps, loads, loads_answer
 from fgnb.paths import format_path
+from tests.exact import exact
 
 texts = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=12)
 scalars = (
@@ -23,15 +24,6 @@ scalars = (
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
 )
-
-
-def exact(value):
-    """Return a value that is equal only if types and the order of keys are, too."""
-    if isinstance(value, dict):
-        return [(key, exact(member)) for key, member in value.items()]
-    if isinstance(value, list):
-        return [exact(item) for item in value]
-    return (type(value), repr(value))
 
 
 @given(values)

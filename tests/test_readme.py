@@ -20,7 +20,7 @@ def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pyte
     Path("pricing.yaml").write_text(definition)
     names: dict[str, object] = {}
     for code in blocks("python"):
-        exec(code, names)  # noqa: S102
+        exec(code, names)
     fgnb = names["fgnb"]
     assert fgnb.run("pricing", {"qty": 3}).output == {"total": 15}  # type: ignore[attr-defined]
 

@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 from fgnb import jsontext
 from fgnb.errors import SyntaxProblem
 from fgnb.yamltext import MAX_DEPTH, loads
-
-
-def exact(value):
-    if isinstance(value, dict):
-        return [(key, exact(member)) for key, member in value.items()]
-    if isinstance(value, list):
-        return [exact(item) for item in value]
-    return (type(value), repr(value))
+from tests.exact import exact
 
 
 @pytest.mark.parametrize(
