@@ -141,6 +141,25 @@ def test_a_failing_run_is_a_card_and_a_short_error_output(kernel: Kernel) -> Non
     assert kernel.value("bad.errors['error_type'].tolist()") == "['OutOfStock']"
 
 
+TALK = """
+@fgnb.function
+def talk(event, context):
+    print("heard", event["word"])
+    return {}
+
+flow = slow | {"name": "talk", "start": "talk", "functions": [{"name": "talk", "operation": "talk"}]}
+call = {"function_ref": {"ref_name": "talk", "arguments": {}}}
+flow["states"] = [{"id": "talk", "name": "talk", "type": "Operation", "end": True, "transition": "", "actions": [call]}]
+done = fgnb.connect("local").deploy(flow)
+"""
+
+
+def test_what_a_function_prints_lands_in_the_cell_that_runs_it(kernel: Kernel) -> None:
+    assert kernel.run(TALK).status == "ok"
+    reply = kernel.run("%%fgworkflow talk -q\nword: once\n")
+    assert "".join(output.get("text", "") for output in reply.outputs) == "heard once\n"
+
+
 def test_a_typo_is_one_error_output_and_nothing_on_stderr(kernel: Kernel) -> None:
     reply = kernel.run("%%fgworkflow order-triage --outt x\nsku: A-100\n")
     (error,) = reply.outputs

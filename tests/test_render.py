@@ -106,6 +106,14 @@ def test_every_display_escapes_every_text(text: str) -> None:
         assert "\u202e" not in bundle["text/plain"]
 
 
+def test_nothing_is_typeset_as_mathematics() -> None:
+    workflow = fgnb.connect("local").workflow("order-triage")
+    for shown in (workflow, a_failed_run("from $5 to $6, \\(x\\) \\begin{a}"), a_run(output={"$a": "$b$"})):
+        texts = Parsed(shown._repr_mimebundle_()["text/html"]).text
+        assert "$" in texts
+        assert not any(len(text) > 1 and ("$" in text or "\\" in text) for text in texts)
+
+
 @given(JSON)
 def test_any_output_makes_a_safe_card_within_its_width(output: Any) -> None:
     run = a_run(output=output)

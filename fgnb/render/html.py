@@ -8,6 +8,7 @@ dark both work.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from fgnb.render.text import visible
@@ -18,7 +19,9 @@ MONO = "font-family:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,monosp
 FONT = (
     "font-family:var(--jp-ui-font-family,system-ui,-apple-system,'Segoe UI',sans-serif);font-size:13px;line-height:1.45"
 )
-CELL = "text-align:left;vertical-align:top;padding:2px 16px 2px 0;border:none;background:transparent;white-space:normal"
+CELL = (
+    "text-align:left;vertical-align:top;padding:2px 12px 2px 4px;border:none;background:transparent;white-space:normal"
+)
 CHANGED = "background:rgba(255,180,0,.22)"
 
 STATUS_COLOURS: Mapping[str, str] = {
@@ -33,9 +36,16 @@ STATUS_COLOURS: Mapping[str, str] = {
 OTHER_COLOUR = "#8a8f98"
 
 
+_MATH = re.compile(r"[$\\]")
+
+
 def escape(text: str) -> str:
-    """Return `text` as HTML; control characters become visible."""
-    return html.escape(visible(text), quote=True)
+    """Return `text` as HTML content; control characters become visible.
+
+    ``$`` and backslash get elements of their own, since notebooks typeset what stands between two
+    of them in one text as mathematics: ``$.sku, $.qty`` would be unreadable.
+    """
+    return _MATH.sub(r"<span>\g<0></span>", html.escape(visible(text), quote=True))
 
 
 def span(text: str, style: str) -> str:
