@@ -1,0 +1,177 @@
+"""Connecting, deploying, and what the session hands to the layers below."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import fgnb
+from fgnb import session
+from fgnb.config import LOCAL_PROJECT
+from fgnb.local.functions import registered
+from fgnb.session import connect
+from tests.flows import one_call
+
+
+@pytest.fixture(autouse=True)
+def _no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_default", None)
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registered function that says what it was given."""
+    monkeypatch.setitem(registered, "session_echo", None)
+    registered.register(
+        lambda event, context: {"event": event, "headers": context.headers, "project": context.getProjectID()},
+        name="session_echo",
+    )
+
+
+def test_without_anything_the_embedded_service_is_connected_on_first_use() -> None:
+    assert fgnb.run("order-triage", {"sku": "A-1"}).connection == "local"
+    described = session.current().describe()
+    assert described.loc["endpoint"].tolist() == ["local", "default"]
+    assert described.loc["project_id"].tolist() == [LOCAL_PROJECT, "default"]
+
+
+def test_the_environment_says_where_to_connect(serve: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FGNB_ENDPOINT", serve)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", "abc123")
+    connected = connect()
+    assert connected.connection == serve
+    assert connected.describe()["origin"].tolist() == [
+        "environment variable FGNB_ENDPOINT",
+        "environment variable HUAWEICLOUD_SDK_PROJECT_ID",
+    ]
+    assert connect("local").connection == "local"  # what is given goes over the environment
+
+
+def test_the_session_connected_last_is_the_default_one(serve: str) -> None:
+    served = connect(serve)
+    assert fgnb.run("order-triage", {"sku": "A-1"}).connection == serve
+    served.close()
+    connect("local")
+    assert fgnb.run("order-triage", {"sku": "A-1"}).connection == "local"
+
+
+@pytest.mark.parametrize(
+    ("target", "project_id", "message"),
+    [
+        (
+            "locl",
+            None,
+            "'locl' (given to connect()) is neither 'local' nor the URL of a service; did you mean 'local'?",
+        ),
+        ("ftp://x", None, "neither 'local' nor the URL"),
+        ("http://", None, "is not an endpoint"),
+        ("http://h:99999", None, "is not an endpoint"),
+        ("http://ak:sk@127.0.0.1", None, "must not hold a user name or a password"),
+        ("local", "a/b", "the project id (given to connect()) must be 1 to 64 letters and digits"),
+    ],
+)
+def test_a_wrong_setting_says_which_and_where_from(target: str, project_id: str | None, message: str) -> None:
+    with pytest.raises(fgnb.ConfigError) as caught:
+        connect(target, project_id=project_id)
+    assert message in str(caught.value)
+    assert "sk@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["flow.yaml", "flow.json"])
+def test_a_file_is_deployed_run_and_replaced_by_name(tmp_path: Path, echo: None, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps(one_call("session_echo", name="session-flow")))  # JSON is YAML, too
+    connected = connect("local", project_id="p1")
+    first = connected.deploy(path)
+    run = connected.run("session-flow", {"a": 1}, headers={"tenant": "t"})
+    assert run.output == {"event": {"a": 1}, "headers": {"tenant": "t"}, "project": "p1"}
+    again = connected.deploy(str(path))
+    assert again.id == first.id
+    assert connected.workflow("session-flow").definition["name"] == "session-flow"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind", "message"),
+    [
+        ("a.yaml", "name: [", fgnb.InputError, "a.yaml: not YAML"),
+        ("a.json", "{,}", fgnb.InputError, "a.json: not JSON"),
+        ("a.yaml", "- 1", fgnb.DefinitionError, "expected an object, got list"),
+        ("a.yaml", "name: x", fgnb.DefinitionError, "missing required field `states`"),
+        ("none.yaml", None, fgnb.ConfigError, "can't read the definition"),
+    ],
+)
+def test_a_bad_file_is_named_and_nothing_is_deployed(
+    tmp_path: Path, name: str, text: str | None, kind: type[Exception], message: str
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    before = fgnb.workflows().index.tolist()
+    with pytest.raises(kind) as caught:
+        fgnb.deploy(tmp_path / name)
+    assert message in str(caught.value)
+    assert fgnb.workflows().index.tolist() == before
+
+
+def test_what_is_neither_file_nor_mapping_is_refused() -> None:
+    with pytest.raises(fgnb.InputError, match="a definition is a file or a mapping, not a list"):
+        fgnb.deploy([1])  # type: ignore[arg-type]
+
+
+def test_workflows_are_a_frame_by_name() -> None:
+    frame = fgnb.workflows()
+    assert frame.index.name == "name"
+    assert frame.columns.tolist() == ["id", "description", "created_time", "updated_time", "workflow_urn"]
+    assert isinstance(frame["created_time"].dtype, pd.DatetimeTZDtype)
+    assert frame.loc["order-triage", "id"] == fgnb.workflow("order-triage").id
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"workflow": ""}, "a workflow is named by a text"),
+        ({"workflow": 7}, "a workflow is named by a text, not 7"),
+        ({"timeout": 0}, "timeout must be a positive number of seconds, not 0"),
+        ({"timeout": "5"}, "timeout must be a positive number of seconds, not '5'"),
+        ({"input": {"a": {1}}}, "a set has no JSON form (at input.a)"),
+        ({"headers": ["a"]}, "headers must be a mapping, not ['a']"),
+        ({"tags": "try"}, "tags must be a mapping, not 'try'"),
+        ({"tags": {"a": float("nan")}}, "nan is not a JSON value (at tags.a)"),
+    ],
+)
+def test_what_can_not_be_sent_is_refused_before_anything_is(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(fgnb.InputError) as caught:
+        fgnb.run(**({"workflow": "order-triage", "input": {}} | arguments))  # type: ignore[arg-type]
+    assert message in str(caught.value)
+
+
+def test_arun_awaits_and_raises_as_run_does() -> None:
+    async def both() -> tuple[fgnb.Run, fgnb.Run]:
+        good = fgnb.arun("order-triage", {"sku": "A-1"}, tags={"n": 1})
+        bad = fgnb.arun("order-triage", {"sku": "Z-1"}, check=False)
+        return await asyncio.gather(good, bad)
+
+    good, bad = asyncio.run(both())
+    assert (good.status, good.tags, bad.status) == ("success", {"n": 1}, "fail")
+    with pytest.raises(fgnb.WorkflowFailed):
+        asyncio.run(fgnb.arun("order-triage", {"sku": "Z-1"}))
+
+
+def test_a_cancelled_arun_closes_its_connection_and_leaves_the_service_usable() -> None:
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(fgnb.arun("document-extraction", {"text": "x", "pages": 100}))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        await asyncio.wait_for(asyncio.wait([task]), 1)
+        assert task.cancelled()
+
+    asyncio.run(cancelled())
+    assert fgnb.run("order-triage", {"sku": "A-1"}).ok
+
+
+def test_reprs_are_short_and_name_the_connection() -> None:
+    connected = connect("local")
+    assert repr(connected) == "<Session connected to local>"
+    assert repr(connected.workflow("order-triage")) == "<Workflow order-triage, 4 states>"
+    connected.close()
