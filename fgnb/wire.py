@@ -25,7 +25,6 @@ PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes; a function's limit each way
 EXPRESS_LIMIT = 300.0  # seconds an express workflow may take
 PAGE_SIZE = 200  # workflows in one page of a list
 ERROR_MESSAGE_LIMIT = 2048  # characters of a node error's message
-ERROR_LIMIT = 200  # node errors in one answer
 INVALID = "FGS.3002"
 NOT_FOUND = "FGS.5002"
 REQUEST_ID_HEADER = "X-Request-Id"

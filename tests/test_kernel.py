@@ -89,6 +89,18 @@ def kernel() -> Iterator[Kernel]:
     kernel.manager.shutdown_kernel(now=True)
 
 
+def interrupted_within_a_second(kernel: Kernel, code: str) -> Reply:
+    """Interrupt a cell that waits, check how soon it ends, and return what it gave."""
+    waiting = kernel.start(code)
+    time.sleep(1.5)
+    interrupted = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    reply = kernel.finish(waiting)
+    assert reply.status == "error"
+    assert reply.ended - interrupted < 1
+    return reply
+
+
 @pytest.mark.parametrize("served", [False, True], ids=["in process", "over HTTP"])
 @pytest.mark.parametrize(
     "code",
@@ -100,13 +112,7 @@ def test_an_interrupt_gives_the_prompt_back_within_a_second(
 ) -> None:
     target = serve if served else "local"
     assert kernel.run(f"run = 'old'\nsession = fgnb.connect({target!r})\ndone = fgnb.deploy(slow)").status == "ok"
-    waiting = kernel.start(code)
-    time.sleep(1.5)
-    interrupted = time.monotonic()
-    kernel.manager.interrupt_kernel()
-    reply = kernel.finish(waiting)
-    assert reply.status == "error"
-    assert reply.ended - interrupted < 1
+    reply = interrupted_within_a_second(kernel, code)
     (output,) = reply.outputs
     assert (output["kind"], output["ename"]) == ("error", "RunInterrupted")
     assert "slow: unknown" in output["evalue"]
@@ -120,13 +126,7 @@ def test_an_interrupt_gives_the_prompt_back_within_a_second(
 
 
 def test_an_interrupt_while_awaiting_gives_the_prompt_back_within_a_second(kernel: Kernel) -> None:
-    waiting = kernel.start("await fgnb.arun('slow')")
-    time.sleep(1.5)
-    interrupted = time.monotonic()
-    kernel.manager.interrupt_kernel()
-    reply = kernel.finish(waiting)
-    assert reply.status == "error"
-    assert reply.ended - interrupted < 1
+    interrupted_within_a_second(kernel, "await fgnb.arun('slow')")
     assert kernel.value("(await fgnb.arun('order-triage', {'sku': 'A-1'})).status") == "'success'"
 
 

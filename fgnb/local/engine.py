@@ -139,8 +139,8 @@ class Engine:
 
     def _find(self, call: Call) -> Function:
         for name in call.names:
-            if name in self.functions:
-                return self.functions[name]
+            if (function := self.functions.get(name)) is not None:
+                return function
         name = call.names[0]
         hint = did_you_mean(name, self.functions, form="'{}'")
         raise FunctionFailed(f"function '{name}' is not registered{hint}", "FunctionNotFound")

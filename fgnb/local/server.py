@@ -12,7 +12,6 @@ from fgnb.errors import ConfigError
 from fgnb.local.app import make_app
 from fgnb.local.service import Service
 
-DEFAULT_PORT = 9000
 SHUTDOWN = 2  # seconds that runs under way get when the service is told to end
 
 
@@ -20,7 +19,7 @@ def serve(
     service: Service,
     *,
     host: str = "127.0.0.1",
-    port: int = DEFAULT_PORT,
+    port: int,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until interrupted.

@@ -4,8 +4,8 @@ A walk (a generator) runs on one daemon thread, its plain functions inline, for 
 not have to wait: a thread's hand-over is paid once a run, not once a call. What has to be awaited,
 a pause, an async function, or several functions at once, it yields, and goes on afterwards on any
 thread. A function that outlives its limit is left behind with its thread, since Python can't stop
-it, and its walk is carried on without it; the thread serves others again once it returns. Daemon
-threads, unlike those of ``ThreadPoolExecutor`` and ``asyncio.to_thread``, do not hold up the
+it, and its walk fails without waiting for it; the thread serves others again once it returns.
+Daemon threads, unlike those of ``ThreadPoolExecutor`` and ``asyncio.to_thread``, do not hold up the
 interpreter's exit.
 """
 
@@ -34,7 +34,7 @@ Walk = Generator[Callable[[], Awaitable[Any]], Any, Any]
 
 
 class Abandoned(BaseException):
-    """Ends a thread's part in a walk that goes on without it; no handler must catch it."""
+    """Ends a thread's part in a walk that has ended without it; no handler must catch it."""
 
 
 class _Ticket:

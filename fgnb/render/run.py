@@ -5,7 +5,7 @@ from __future__ import annotations
 from fgnb.render import html
 from fgnb.render.text import WIDTH, cut, one_line, visible, wrapped
 from fgnb.render.value import value_html, value_lines
-from fgnb.runs.run import NodeError, Run
+from fgnb.runs.run import Run
 
 _MARKS = {"success": "✓", "fail": "✗", "timeout": "✗", "rejected": "✗"}
 
@@ -25,10 +25,6 @@ def elapsed_text(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
-def _node(error: NodeError) -> str:
-    return f"{error.node_name} ({error.node_id})" if error.node_name else error.node_id
-
-
 def card_text(run: Run, width: int = WIDTH) -> str:
     """Return the card as plain text of at most `width` columns."""
     mark = _MARKS.get(run.status, "?")
@@ -40,7 +36,7 @@ def card_text(run: Run, width: int = WIDTH) -> str:
     if run.node_errors:
         lines.append("  node errors")
         for error in run.node_errors:
-            lines.append(f"    {_node(error)}" + (f"  {error.error_type}" if error.error_type else ""))
+            lines.append(f"    {error.node}" + (f"  {error.error_type}" if error.error_type else ""))
             lines += wrapped(error.error_message, indent="      ", width=width)
     if not run.ok:
         lines += ["  input", *value_lines(run.input, indent="    ", width=width)]
@@ -80,7 +76,7 @@ def _errors_html(run: Run) -> str:
         message = f'<span style="overflow-wrap:anywhere">{html.escape(error.error_message)}</span>'
         if error.stack_trace:
             message += html.folded("stack trace", html.preformatted(error.stack_trace))
-        rows.append((html.span(_node(error), "font-weight:600"), html.escape(error.error_type or ""), message))
+        rows.append((html.span(error.node, "font-weight:600"), html.escape(error.error_type or ""), message))
     return html.table(rows, head=["node", "type", "message"])
 
 

@@ -94,8 +94,8 @@ def _first(items: Any) -> list[Any]:
     return [item for _, item in zip(range(MAX_ROWS), items, strict=False)]
 
 
-def _note(count: int, what: str) -> str:
-    more = _more(count, MAX_ROWS, what)
+def _note(count: int, what: str, shown: int = MAX_ROWS) -> str:
+    more = _more(count, shown, what)
     return f"<div>{html.muted(more)}</div>" if more else ""
 
 
@@ -114,12 +114,8 @@ def _table_html(items: list[dict[str, Any]], depth: int) -> str:
         (html.muted(str(number)), *(value_html(item[key], depth + 1) if key in item else "" for key in shown))
         for number, item in enumerate(items[:MAX_ROWS])
     ]
-    note = _more(len(heads), len(shown), "columns")
-    return (
-        html.table(rows, head=["", *(cut(key, 40) for key in shown)])
-        + (f"<div>{html.muted(note)}</div>" if note else "")
-        + _note(len(items), "rows")
-    )
+    table = html.table(rows, head=["", *(cut(key, 40) for key in shown)])
+    return table + _note(len(heads), "columns", len(shown)) + _note(len(items), "rows")
 
 
 def value_lines(value: Any, *, indent: str = "", width: int = 100) -> list[str]:

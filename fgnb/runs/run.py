@@ -42,6 +42,11 @@ class NodeError:
     begin_time: datetime | None = None
     end_time: datetime | None = None
 
+    @property
+    def node(self) -> str:
+        """The node for a reader: its name and its id."""
+        return f"{self.node_name} ({self.node_id})" if self.node_name else self.node_id
+
     @classmethod
     def of(cls, sent: WireNodeError, names: Mapping[str, str]) -> NodeError:
         """Read an entry of the service's ``errors``; `names` gives node names by id."""
@@ -220,9 +225,8 @@ def describe_failure(run: Run) -> str:
     """Return what happened, at which node, the request id and the next step, in a few lines."""
     lines = [f"{run.workflow}: {run.status}" + (f": {_in_one_line(run.reason)}" if run.reason else "")]
     for error in run.node_errors[:3]:
-        node = f"{error.node_name} ({error.node_id})" if error.node_name else error.node_id
         kind = f"{error.error_type}: " if error.error_type else ""
-        lines.append(f"  node {node}: {kind}{_in_one_line(error.error_message)}")
+        lines.append(f"  node {error.node}: {kind}{_in_one_line(error.error_message)}")
     if len(run.node_errors) > 3:
         lines.append(f"  … and {len(run.node_errors) - 3} more nodes")
     ids = {"execution": run.execution_id, "request": run.request_id}
