@@ -19,6 +19,7 @@ from fgnb.wiring import call as _call
 from fgnb.wiring import hooks as _hooks
 
 if TYPE_CHECKING:
+    from fgnb.deployment import Change, Deployment, Workflow
     from fgnb.errors import (
         ConfigError,
         DefinitionError,
@@ -36,18 +37,21 @@ if TYPE_CHECKING:
         WorkflowTimedOut,
     )
     from fgnb.local.functions import function
+    from fgnb.local.loading import validate
+    from fgnb.local.options import Options
     from fgnb.runs.compare import Comparison
     from fgnb.runs.run import NodeError, Run
     from fgnb.runs.runset import RunSet
+    from fgnb.runs.trace import Trace
     from fgnb.session import (
         Session,
-        Workflow,
         arun,
         compare,
         connect,
         deploy,
         form,
         run,
+        trace,
         workflow,
         workflows,
     )
@@ -55,13 +59,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Change",
     "Comparison",
     "ConfigError",
     "DefinitionError",
+    "Deployment",
     "FgnbError",
     "InputError",
     "NodeError",
     "NotSent",
+    "Options",
     "OutcomeUnknown",
     "RequestRejected",
     "Run",
@@ -71,6 +78,7 @@ __all__ = [
     "RunSet",
     "ServiceError",
     "Session",
+    "Trace",
     "Workflow",
     "WorkflowFailed",
     "WorkflowNotFound",
@@ -82,19 +90,27 @@ __all__ = [
     "form",
     "function",
     "run",
+    "trace",
+    "validate",
     "workflow",
     "workflows",
 ]
 
 # Everything is imported at first use: `import fgnb` and `%load_ext fgnb` cost next to nothing.
 _HOMES = {
+    "Change": "fgnb.deployment",
     "Comparison": "fgnb.runs.compare",
+    "Deployment": "fgnb.deployment",
     "NodeError": "fgnb.runs.run",
     "Run": "fgnb.runs.run",
+    "Options": "fgnb.local.options",
     "RunSet": "fgnb.runs.runset",
+    "Trace": "fgnb.runs.trace",
+    "Workflow": "fgnb.deployment",
     "function": "fgnb.local.functions",
+    "validate": "fgnb.local.loading",
     **dict.fromkeys(
-        ["Session", "Workflow", "arun", "compare", "connect", "deploy", "form", "run", "workflow", "workflows"],
+        ["Session", "arun", "compare", "connect", "deploy", "form", "run", "trace", "workflow", "workflows"],
         "fgnb.session",
     ),
 }
@@ -104,7 +120,10 @@ _hooks.update(
         "show Run": "fgnb.render.run:show",
         "show RunSet": "fgnb.render.runset:show",
         "show Comparison": "fgnb.render.comparison:show",
+        "show Trace": "fgnb.render.trace:show",
         "show Workflow": "fgnb.render.workflow:show",
+        "show Deployment": "fgnb.render.deployment:show",
+        "frame Deployment": "fgnb.render.deployment:frame",
         "form": "fgnb.notebook.form:Form",
         "load extension": "fgnb.notebook.magics:load",
         "unload extension": "fgnb.notebook.magics:unload",

@@ -1,4 +1,4 @@
-"""The command line: run a workflow, list workflows, serve the embedded service, show a demo."""
+"""The command line: run and list workflows, check and deploy definitions, serve the embedded service, show a demo."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import contextlib
 import dataclasses
 import json
 import sys
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from fgnb import __version__
-from fgnb.errors import FgnbError, InputError, RunInterrupted
+from fgnb.errors import ConfigError, FgnbError, RunInterrupted
+
+if TYPE_CHECKING:
+    from fgnb.deployment import Deployment
+    from fgnb.local.loading import CheckedFile
 
 INTERRUPTED = 130  # exit code, as of a shell
 
@@ -78,16 +84,10 @@ def run(
 
 
 def _read_input(source: str) -> Any:
-    from fgnb import jsontext, yamltext
+    from fgnb import jsontext
+    from fgnb.local.loading import read_file
 
-    if not source.startswith("@"):
-        return jsontext.loads(source)
-    path = Path(source[1:])
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't read {path}: {error}") from None
-    return yamltext.loads(text) if path.suffix in (".yaml", ".yml") else jsontext.loads(text)
+    return read_file(Path(source[1:])) if source.startswith("@") else jsontext.loads(source)
 
 
 def _width() -> int:
@@ -115,7 +115,8 @@ def workflows(endpoint: str | None, as_json: bool) -> None:
     from fgnb.render.text import visible
     from fgnb.session import connect
 
-    found = connect(endpoint).client.list()
+    with contextlib.closing(connect(endpoint)) as session:
+        found = session.client.list()
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(found), ensure_ascii=False, indent=2))
         return
@@ -127,8 +128,117 @@ def workflows(endpoint: str | None, as_json: bool) -> None:
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
+_files = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+
+
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@_files
+@_as_json
+@click.pass_context
+def validate(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
+    """Check the workflow definition in each FILE (YAML or JSON); nothing is sent.
+
+    Every problem is named with its line, its state and its JSONPath. The exit code is 0 if all are
+    valid, 1 if one is not, 2 if the command itself is wrong.
+    """
+    from fgnb.local.loading import check_file
+
+    checked = [check_file(file) for file in files]
+    if as_json:
+        click.echo(json.dumps([_file_record(file) for file in checked], ensure_ascii=False, indent=2))
+    else:
+        _warn(checked)
+        for file in checked:
+            _echo_lines(file.located(problem) for problem in file.problems)
+            if file.definition is not None:
+                click.echo(f"{file.path}: workflow '{file.definition['name']}' is valid")
+    ctx.exit(1 if any(file.problems for file in checked) else 0)
+
+
+def _warn(checked: list[CheckedFile]) -> None:
+    for file in checked:
+        _echo_lines((file.located(finding, "warning: ") for finding in file.warnings), err=True)
+
+
+def _echo_lines(lines: Iterable[str], *, err: bool = False) -> None:
+    from fgnb.render.text import one_line
+
+    for line in lines:
+        click.echo(one_line(line), err=err)
+
+
+def _file_record(file: CheckedFile) -> dict[str, Any]:
+    return {
+        "file": str(file.path),
+        "name": file.definition["name"] if file.definition is not None else None,
+        "valid": file.definition is not None,
+        "problems": [dataclasses.asdict(finding) for finding in file.problems],
+        "warnings": [dataclasses.asdict(finding) for finding in file.warnings],
+    }
+
+
+@main.command()
+@_files
+@click.option("--dry-run", is_flag=True, help="Send nothing, show what would change.")
+@_endpoint
+@_as_json
+@click.pass_context
+def deploy(ctx: click.Context, files: tuple[Path, ...], dry_run: bool, endpoint: str | None, as_json: bool) -> None:
+    """Create or update the workflow in each FILE (YAML or JSON), by its name.
+
+    All files are checked before the first is sent, and a workflow that has not changed is left alone.
+    The exit code is 0 if all are deployed (or shown), 1 if a file is not valid or the service refuses
+    it, which ends the command, 2 if the command itself is wrong.
+
+    \b
+    fgnb deploy definitions/*.yaml --endpoint http://127.0.0.1:9000 --dry-run
+    """  # noqa: D301
+    from fgnb.local.loading import check_files
+    from fgnb.render.deployment import show
+    from fgnb.session import connect
+
+    checked = check_files(files)
+    _warn(checked)
+    _echo_lines((file.located(problem) for file in checked for problem in file.problems), err=True)
+    valid = [(file.path, file.definition) for file in checked if file.definition is not None]
+    if len(valid) < len(checked):
+        ctx.exit(1)
+    records = []
+    with contextlib.closing(connect(endpoint)) as session, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said above, with their lines
+        for path, definition in valid:
+            try:
+                done = session.deploy(definition, dry_run=dry_run)
+            except FgnbError as error:
+                click.echo(f"fgnb: {path}: {error}", err=True)
+                break
+            records.append({"file": str(path), **_deployment_record(done)})
+            if not as_json:
+                click.echo(show(done)["text/plain"])
+    if as_json:
+        click.echo(json.dumps(records, ensure_ascii=False, indent=2))
+    if session.settings.is_local and not dry_run:
+        click.echo("fgnb: the embedded service ends with this command; --endpoint names one that stays", err=True)
+    ctx.exit(0 if len(records) == len(valid) else 1)
+
+
+def _deployment_record(done: Deployment) -> dict[str, Any]:
+    changes = []
+    for change in done.changes:
+        record = {"path": change.path, "kind": change.kind}
+        if change.kind != "added":  # what is not there is left out, since null is a value
+            record["before"] = change.before
+        if change.kind != "removed":
+            record["after"] = change.after
+        changes.append(record)
+    head = {"name": done.name, "id": done.id, "action": done.action, "dry_run": done.dry_run}
+    return head | {"changes": changes, "reordered": list(done.reordered)}
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address; others need --ak.")
 @click.option("--port", default=9000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--functions", multiple=True, metavar="FILE|MODULE", help="Python with @fgnb.function; repeatable.")
 @click.option("--workflows", "folder", metavar="FOLDER", help="Definitions to load: *.yaml, *.yml, *.json.")
@@ -139,21 +249,72 @@ def workflows(endpoint: str | None, as_json: bool) -> None:
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds a run may take.",
 )
-def serve(host: str, port: int, functions: tuple[str, ...], folder: str | None, limit: float) -> None:
+@click.option(
+    "--isolation",
+    type=click.Choice(["thread", "process"]),
+    default="thread",
+    show_default=True,
+    help="Where functions run: a process can be ended, whatever its function does.",
+)
+@click.option("--ak", metavar="KEY", help="Accept only requests signed with this access key.")
+@click.option(
+    "--sk",
+    metavar="SECRET",
+    envvar="FGNB_SERVE_SK",
+    help="Its secret key; FGNB_SERVE_SK keeps it out of the list of processes, else it is asked for.",
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Decides an open point otherwise; see help(fgnb.Options).",
+)
+def serve(
+    host: str,
+    port: int,
+    functions: tuple[str, ...],
+    folder: str | None,
+    limit: float,
+    isolation: Literal["thread", "process"],
+    ak: str | None,
+    sk: str | None,
+    options: tuple[str, ...],
+) -> None:
     """Serve the embedded service on this machine, for fgnb, the official SDKs and other programs.
 
     \b
     fgnb serve --port 9000 --functions orders.py --workflows definitions/
+    fgnb serve --host 0.0.0.0 --ak team --isolation process
+    fgnb serve --option unresolved=null --option max_depth=3
     """  # noqa: D301
     from fgnb.local import server
     from fgnb.local.loading import load_definitions, load_functions
+    from fgnb.local.options import read_options
     from fgnb.local.service import Service
 
+    if ak is not None and sk is None:
+        sk = click.prompt("secret key", hide_input=True, err=True)
+    chosen = read_options(dict(_pair(option) for option in options))
     for source in functions:
         load_functions(source)
-    service = Service(limit=limit, definitions=load_definitions(folder) if folder else ())
+    service = Service(
+        limit=limit,
+        definitions=load_definitions(folder) if folder else (),
+        keys={ak: sk or ""} if ak is not None else None,
+        options=chosen,
+        isolation=isolation,
+        traces=0,
+    )
     with contextlib.suppress(KeyboardInterrupt):  # that is how it is meant to end
         server.serve(service, host=host, port=port, ready=lambda url: click.echo(f"fgnb serves at {url}"))
+
+
+def _pair(option: str) -> tuple[str, str]:
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise ConfigError(f"an option is written NAME=VALUE, not '{option}'")
+    return name.strip(), value.strip()
 
 
 @main.command()

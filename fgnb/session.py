@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,59 +18,23 @@ from fgnb.client.client import AsyncClient, Client, Interrupted, Submission
 from fgnb.client.outcome import Outcome
 from fgnb.client.transport import HttpTransport
 from fgnb.config import Settings, settle
-from fgnb.errors import InputError, RunInterrupted
-from fgnb.local.definitions import compile_definition
+from fgnb.deployment import Deployment, Workflow
+from fgnb.errors import ConfigError, InputError, RunInterrupted
+from fgnb.local.functions import Isolation
 from fgnb.local.loading import load_definition
+from fgnb.local.options import DEFAULTS, Options
 from fgnb.local.service import Service
 from fgnb.runs.compare import Comparison
 from fgnb.runs.compare import compare as compare_runs
+from fgnb.runs.prepare import Prepared, prepare
 from fgnb.runs.run import Run, describe_failure
-from fgnb.values import to_json
-from fgnb.wire import WorkflowInfo
-from fgnb.wiring import Shown
+from fgnb.runs.trace import Trace
+from fgnb.wire import EXPRESS_LIMIT
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fgnb.notebook.form import Form
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workflow(Shown):
-    """A workflow of the connected service; `definition` is as the service holds it."""
-
-    name: str
-    id: str
-    urn: str
-    definition: dict[str, Any]
-    created_time: str | None = None
-    updated_time: str | None = None
-
-    @classmethod
-    def of(cls, info: WorkflowInfo) -> Workflow:
-        """Make a workflow of the service's answer."""
-        return cls(
-            name=str(info.definition.get("name", info.id)),
-            id=info.id,
-            urn=info.workflow_urn,
-            definition=info.definition,
-            created_time=info.created_time,
-            updated_time=info.updated_time,
-        )
-
-    def __repr__(self) -> str:
-        return f"<Workflow {self.name}, {len(self.definition.get('states', ()))} states>"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What a run is made of, checked before anything is sent."""
-
-    workflow: str
-    input: Any
-    headers: dict[str, str]
-    tags: dict[str, Any]
-    timeout: float | None
 
 
 class PendingRun:
@@ -98,9 +62,10 @@ class PendingRun:
 class Session:
     """A connection to a workflow service, the embedded one or any compatible; see `connect`."""
 
-    def __init__(self, client: Client, settings: Settings) -> None:
+    def __init__(self, client: Client, settings: Settings, service: Service | None = None) -> None:
         self.client = client
         self.settings = settings
+        self._service = service
 
     @property
     def connection(self) -> str:
@@ -222,20 +187,63 @@ class Session:
         """
         return Workflow.of(self.client.show(workflow))
 
-    def deploy(self, source: str | Path | Mapping[str, Any]) -> Workflow:
-        """Create a workflow, or replace the one of the same name; it is checked before it is sent.
+    def deploy(self, source: str | Path | Mapping[str, Any], *, dry_run: bool = False) -> Deployment:
+        """Create a workflow, or replace the one of the same name unless nothing has changed.
+
+        It is checked first, as by `fgnb.validate`. The result shows what was done, and each place that
+        differs from what the service held.
 
         Args:
             source: a YAML or JSON file, or the definition itself.
+            dry_run: send nothing, only show what would change.
 
         Raises:
             DefinitionError: with every problem found.
+            ServiceError: the service refused it, or can't be reached.
+
+        >>> import fgnb
+        >>> definition = fgnb.connect("local").workflow("order-triage").definition
+        >>> stricter = definition | {"constants": {"currency": "CNY", "review_above": 1000}}
+        >>> fgnb.deploy(stricter, dry_run=True).changes
+        (Change(path='$.constants.review_above', kind='changed', before=5000, after=1000),)
         """
-        definition = to_json(load_definition(source), root="$")
-        name = compile_definition(definition).definition.name
-        known = {summary.name: summary.id for summary in self.client.list()}
-        summary = self.client.update(known[name], definition) if name in known else self.client.create(definition)
-        return Workflow.of(self.client.show(summary.id))
+        definition = load_definition(source)
+        ids = {summary.name: summary.id for summary in self.client.list()}
+        id = ids.get(definition["name"])
+        held = self.client.show(id) if id is not None else None
+        planned = Deployment.planned(definition, held)
+        if dry_run:
+            return planned
+        if held is None:
+            held = self.client.show(self.client.create(definition).id)
+        elif planned.changes:
+            held = self.client.show(self.client.update(held.id, definition).id)
+        return replace(planned, id=held.id, dry_run=False, workflow=Workflow.of(held))
+
+    def trace(self, run: Run | str) -> Trace:
+        """Return what happened at each state of a run: what came in and out, attempts, times, failures.
+
+        The embedded service of this process keeps that of its latest 256 runs; no other service does.
+
+        Args:
+            run: the run, or its execution id.
+
+        Raises:
+            InputError: nothing is known of it, or another service ran it.
+
+        >>> import fgnb
+        >>> session = fgnb.connect("local")
+        >>> session.trace(session.run("order-triage", {"sku": "A-100", "qty": 3})).frame["node_id"].tolist()
+        ['price', 'stock', 'decide', 'end']
+        """
+        if self._service is None:
+            raise InputError("only the embedded service in this process tells what happened: fgnb.connect('local')")
+        execution_id = run if isinstance(run, str) else run.execution_id
+        try:
+            return Trace(execution_id or "", self._service.trace(execution_id or ""))
+        except KeyError:
+            kept = "the embedded service keeps what happened in its latest runs, and only in this process"
+            raise InputError(f"nothing is known of execution {execution_id}: {kept}") from None
 
     def compare(self, *runs: Run, keep_equal: bool = False) -> Comparison:
         """Compare runs; see `fgnb.runs.compare.compare`."""
@@ -261,45 +269,25 @@ class Session:
         return f"<Session connected to {self.connection}>"
 
 
-def prepare(
-    workflow: str,
-    input: Any = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    tags: Mapping[str, Any] | None = None,
-) -> Prepared:
-    """Check what a run is made of.
-
-    Raises:
-        InputError: something can't be sent; nothing was.
-    """
-    if not workflow or not isinstance(workflow, str):
-        raise InputError(f"a workflow is named by a text, not {workflow!r}")
-    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < float("inf")):
-        raise InputError(f"timeout must be a positive number of seconds, not {timeout!r}")
-    for name, given in (("headers", headers), ("tags", tags)):
-        if given is not None and not isinstance(given, Mapping):
-            raise InputError(f"{name} must be a mapping, not {given!r:.80}")
-    return Prepared(
-        workflow=workflow,
-        input={} if input is None else to_json(input, root="input"),
-        headers=to_json(dict(headers or {}), root="headers"),
-        tags=to_json(dict(tags or {}), root="tags"),
-        timeout=timeout,
-    )
-
-
 @cache
-def embedded_service() -> Service:
-    """Return the embedded service of this process, which every ``connect("local")`` shares."""
-    return Service()
+def embedded_service(
+    limit: float = EXPRESS_LIMIT, isolation: Isolation = "thread", options: Options = DEFAULTS
+) -> Service:
+    """Return the embedded service of this process, which every ``connect("local")`` with these settings shares."""
+    return Service(limit=limit, isolation=isolation, options=options)
 
 
 _default: Session | None = None
 
 
-def connect(target: str | None = None, *, project_id: str | None = None) -> Session:
+def connect(
+    target: str | None = None,
+    *,
+    project_id: str | None = None,
+    limit: float = EXPRESS_LIMIT,
+    isolation: Isolation = "thread",
+    options: Options = DEFAULTS,
+) -> Session:
     """Connect to a workflow service and make the session the default one; prints nothing.
 
     Args:
@@ -307,15 +295,24 @@ def connect(target: str | None = None, *, project_id: str | None = None) -> Sess
             service such as ``fgnb serve``'s. By default the environment variable
             ``FGNB_ENDPOINT``, else the embedded service.
         project_id: the project; an embedded service takes any.
+        limit: seconds that an execution may take in the embedded service.
+        isolation: where functions of the embedded service run that do not say themselves:
+            ``"thread"``, or ``"process"``, where a crash or an endless loop costs only its own run.
+        options: how the embedded service behaves where the cloud's documents are silent. With other
+            settings than before, `connect` gives an embedded service with workflows of its own.
 
     Raises:
-        ConfigError: the target is neither.
+        ConfigError: the target is neither, or has no such settings.
     """
     global _default
     settings = settle(target, project_id=project_id)
-    transport = embedded_service() if settings.is_local else HttpTransport(settings.endpoint.value)
-    client = AsyncClient(transport, project_id=settings.project_id.value)
-    _default = Session(Client(client), settings)
+    service = None
+    if settings.is_local:
+        service = embedded_service(limit, isolation, options)
+    elif (limit, isolation, options) != (EXPRESS_LIMIT, "thread", DEFAULTS):
+        raise ConfigError("limit, isolation and options are those of the embedded service: give them to fgnb serve")
+    client = AsyncClient(service or HttpTransport(settings.endpoint.value), project_id=settings.project_id.value)
+    _default = Session(Client(client), settings, service)
     return _default
 
 
@@ -360,9 +357,14 @@ def workflow(workflow: str) -> Workflow:
     return current().workflow(workflow)
 
 
-def deploy(source: str | Path | Mapping[str, Any]) -> Workflow:
+def deploy(source: str | Path | Mapping[str, Any], *, dry_run: bool = False) -> Deployment:
     """Create a workflow, or replace the one of the same name; see `Session.deploy`."""
-    return current().deploy(source)
+    return current().deploy(source, dry_run=dry_run)
+
+
+def trace(run: Run | str) -> Trace:
+    """Return what happened at each state of a run; see `Session.trace`."""
+    return current().trace(run)
 
 
 def compare(*runs: Run, keep_equal: bool = False) -> Comparison:
@@ -375,7 +377,7 @@ def form(workflow: str) -> Form:
     return current().form(workflow)
 
 
-for _function in (run, arun, workflows, workflow, deploy, form):
+for _function in (run, arun, workflows, workflow, deploy, trace, form):
     # help(fgnb.run) is where people look: the whole text, not a reference to it
     _function.__doc__ = getattr(Session, _function.__name__).__doc__
 compare.__doc__ = compare_runs.__doc__

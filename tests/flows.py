@@ -1,4 +1,4 @@
-"""Definitions for the tests, as short as the service allows, and a plain call of a service."""
+"""Definitions for the tests, as short as the service allows, and plain ways to run them."""
 
 import asyncio
 import json
@@ -62,3 +62,33 @@ def ask(service: Service, method: str, path: str = "", value: Any = None, *, bod
         body = b"" if value is None else json.dumps(value).encode()
     whole = path if path.startswith(("/v2/", "//")) else PATH + path
     return asyncio.run(service.send(Request(method=method, path=whole, body=body)))
+
+
+def runner(client):
+    """Return a function that saves a definition, runs it and gives the service's answer."""
+
+    def run(definition, input=None, **more):
+        known = {summary.name: summary.id for summary in client.list()}
+        if definition["name"] in known:
+            client.update(known[definition["name"]], definition)
+        else:
+            client.create(definition)
+        outcome = client.execute(definition["name"], {} if input is None else input, **more)
+        assert outcome.http_status == 200, outcome.reason
+        return outcome.execution
+
+    return run
+
+
+def output(execution):
+    """Return the output of a successful execution."""
+    assert execution.status == "success", execution.errors
+    return execution.output
+
+
+def failure(execution):
+    """Return the failure object of the only error of a failed execution."""
+    assert (execution.status, execution.output) == ("fail", None)
+    (error,) = execution.errors
+    assert 1 <= len(error.error_message) <= 2048
+    return json.loads(error.error_message)

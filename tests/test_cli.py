@@ -49,6 +49,9 @@ states:
 """
 
 
+WRONG = DOUBLE.replace("end: true", "end: false").replace('transition: ""', "transition: dobule")
+
+
 def fgnb(*arguments: str) -> Result:
     """Run a command in this process."""
     return CliRunner().invoke(main, arguments, prog_name="fgnb")
@@ -76,7 +79,10 @@ def test_run_prints_json_for_machines() -> None:
     assert record["node_errors"][0]["error_type"] == "OutOfStock"
 
 
-@pytest.mark.parametrize(("name", "text"), [("in.json", '{"sku": "A-1"}'), ("in.yaml", "sku: A-1\n")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("in.json", '{"sku": "A-1"}'), ("in.yaml", "sku: A-1\n"), ("in", '{"sku":\n\t"A-1"}'), ("in.txt", "sku: A-1")],
+)
 def test_the_input_may_be_a_file(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     result = fgnb("run", "order-triage", "-i", f"@{tmp_path / name}", "--json")
@@ -89,7 +95,10 @@ def test_the_input_may_be_a_file(tmp_path: Path, name: str, text: str) -> None:
         (["run", "order-triage", "-i", '{"sku": NaN}'], "NaN is not a JSON value (at sku)"),
         (["run", "order-triage", "-i", '{"a": 1, "a": 2}'], "duplicate key 'a'"),
         (["run", "order-triage", "-i", "{"], "not JSON"),
-        (["run", "order-triage", "-i", "@nowhere.json"], "can't read nowhere.json"),
+        (["run", "order-triage", "-i", "@nowhere.json"], "can't read nowhere.json: No such file or directory"),
+        (["validate", "nowhere.yaml"], "File 'nowhere.yaml' does not exist"),
+        (["validate"], "Missing argument 'FILE...'"),
+        (["deploy", "nowhere.yaml"], "File 'nowhere.yaml' does not exist"),
         (["run", "order-traige"], "did you mean 'order-triage'?"),
         (["run", "order-triage", "--endpoint", "cloud"], "neither 'local' nor the URL of a service"),
         (["serve", "--host", "0.0.0.0"], "listens on loopback only"),
@@ -118,6 +127,167 @@ def test_workflows_lists_names_and_ids() -> None:
     assert "order-triage" in result.stdout
     listed = json.loads(fgnb("workflows", "--json").stdout)
     assert {"order-triage", "document-extraction", "image-pipeline"} <= {workflow["name"] for workflow in listed}
+
+
+# --- definitions ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a valid and a wrong definition in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "double.yaml").write_text(DOUBLE)
+    (tmp_path / "wrong.yaml").write_text(WRONG)
+    return tmp_path
+
+
+def test_validate_says_of_each_file_that_it_is_valid(here: Path) -> None:
+    (here / "slow.json").write_text(json.dumps(SLOW))
+    result = fgnb("validate", "double.yaml", "slow.json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "double.yaml: workflow 'double' is valid\nslow.json: workflow 'slow' is valid\n"
+
+
+def test_validate_names_each_problem_with_its_line_and_exits_with_1(here: Path) -> None:
+    (here / "wrong.json").write_text(json.dumps(SLOW | {"start": "wiat", "mode": "SLOW"}, indent=2))
+    (here / "broken.yaml").write_text("name: w\nstates: [")
+    (here / "twice.json").write_text('{"a": 1, "a": 2}')
+    (here / "bytes.yaml").write_bytes(b"name: \xff")
+    (here / "wrong.yaml").write_text(WRONG.replace("ref_name: double", "ref_name: dobule"))
+    result = fgnb("validate", "wrong.yaml", "double.yaml", "wrong.json", "broken.yaml", "twice.json", "bytes.yaml")
+    assert result.exit_code == 1
+    assert [line.partition("; ")[0] for line in result.stdout.splitlines()] == [
+        "wrong.yaml:13: state 'double', $.states[0].transition: there is no state 'dobule'",
+        "wrong.yaml:14: state 'double', $.states[0].actions[0].function_ref.ref_name: there is no function 'dobule'",
+        "double.yaml: workflow 'double' is valid",
+        "wrong.json:3: $.mode: invalid enum value 'SLOW'",
+        "wrong.json:4: $.start: there is no state 'wiat'",
+        "broken.yaml:2:10: not YAML: a flow node is not closed",
+        "twice.json: duplicate key 'a' (at a)",
+        "bytes.yaml: can't be read: byte 7 is not UTF-8",
+    ]
+
+
+def test_validate_warns_of_a_misspelt_field_without_failing(here: Path) -> None:
+    (here / "odd.yaml").write_text(DOUBLE + "    action_mod: parallel\n")
+    result = fgnb("validate", "odd.yaml")
+    assert (result.exit_code, result.stdout) == (0, "odd.yaml: workflow 'double' is valid\n")
+    assert result.stderr.startswith("odd.yaml:15: warning: state 'double', $.states[0].action_mod: unknown field")
+    deployed = fgnb("deploy", "odd.yaml", "--dry-run")
+    assert deployed.exit_code == 0
+    assert deployed.stderr.count("unknown field") == 1
+
+
+def test_validate_prints_json_for_machines(here: Path) -> None:
+    (here / "odd.yaml").write_text(DOUBLE + "    action_mod: parallel\n")
+    result = fgnb("validate", "wrong.yaml", "odd.yaml", "--json")
+    assert result.exit_code == 1
+    wrong, odd = json.loads(result.stdout)
+    assert wrong["file"] == "wrong.yaml"
+    assert (wrong["name"], wrong["valid"], wrong["warnings"]) == (None, False, [])
+    (problem,) = wrong["problems"]
+    assert problem.pop("message").startswith("there is no state 'dobule'")
+    assert problem == {"line": 13, "column": None, "path": "$.states[0].transition", "state": "double"}
+    assert (odd["name"], odd["valid"], odd["problems"]) == ("double", True, [])
+    assert [(warning["path"], warning["line"]) for warning in odd["warnings"]] == [("$.states[0].action_mod", 15)]
+
+
+def test_nothing_in_a_file_reaches_the_terminal_as_a_command(here: Path) -> None:
+    (here / "odd.json").write_text(json.dumps(SLOW | {"start": "\x1b[31m\nx"}))
+    for command in ("validate", "deploy"):
+        result = fgnb(command, "odd.json")
+        assert result.exit_code == 1
+        assert "\x1b" not in result.output
+        assert len(result.output.splitlines()) == 1
+
+
+def test_deploy_shows_first_and_then_creates_updates_and_leaves_alone(here: Path, serve: str) -> None:
+    (here / "deployed.json").write_text(json.dumps(SLOW | {"name": "cli-deployed"}))
+    arguments = ("deploy", "deployed.json", "--endpoint", serve)
+    listed = fgnb("workflows", "--endpoint", serve).stdout
+    shown = fgnb(*arguments, "--dry-run")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("cli-deployed: would be created (dry run)\n")
+    assert '  + $.name: "cli-deployed"\n' in shown.stdout
+    assert fgnb("workflows", "--endpoint", serve).stdout == listed
+
+    created = fgnb(*arguments)
+    assert (created.exit_code, created.stderr) == (0, "")
+    assert created.stdout.startswith("cli-deployed: created, id ")
+    assert fgnb(*arguments).stdout.startswith("cli-deployed: unchanged, nothing was sent, id ")
+
+    (here / "deployed.json").write_text(json.dumps(SLOW | {"name": "cli-deployed", "mode": "NORMAL"}))
+    updated = json.loads(fgnb(*arguments, "--json").stdout)
+    (workflow,) = (
+        w for w in json.loads(fgnb("workflows", "--endpoint", serve, "--json").stdout) if w["name"][0] == "c"
+    )
+    assert updated == [
+        {
+            "file": "deployed.json",
+            "name": "cli-deployed",
+            "id": workflow["id"],
+            "action": "update",
+            "dry_run": False,
+            "changes": [{"path": "$.mode", "kind": "changed", "before": "EXPRESS", "after": "NORMAL"}],
+            "reordered": [],
+        }
+    ]
+
+
+def test_json_of_a_deployment_tells_missing_from_null(here: Path, serve: str) -> None:
+    arguments = ("deploy", "flow.json", "--endpoint", serve, "--json")
+    for constants in ({"gone": None}, {"new": None}):
+        (here / "flow.json").write_text(json.dumps(SLOW | {"name": "cli-null", "constants": constants}))
+        result = fgnb(*arguments)
+    assert json.loads(result.stdout)[0]["changes"] == [
+        {"path": "$.constants.gone", "kind": "removed", "before": None},
+        {"path": "$.constants.new", "kind": "added", "after": None},
+    ]
+
+
+def test_deploy_checks_all_files_before_it_sends_one(here: Path, serve: str) -> None:
+    (here / "again.yaml").write_text(DOUBLE)
+    listed = fgnb("workflows", "--endpoint", serve).stdout
+    for files, message in [
+        (("double.yaml", "wrong.yaml"), "wrong.yaml:13: state 'double'"),
+        (("double.yaml", "again.yaml"), "again.yaml: $.name: the name 'double' is already used by double.yaml"),
+    ]:
+        result = fgnb("deploy", *files, "--endpoint", serve)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert message in result.stderr
+    assert fgnb("workflows", "--endpoint", serve).stdout == listed
+
+
+def test_a_deployment_that_the_service_does_not_take_exits_with_1_and_names_the_file(here: Path) -> None:
+    result = fgnb("deploy", "double.yaml", "--endpoint", "http://127.0.0.1:9")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("fgnb: double.yaml: can't connect to http://127.0.0.1:9")
+    result = fgnb("deploy", "double.yaml", "--endpoint", "http://127.0.0.1:9", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (1, [])
+
+
+def test_deploying_to_a_service_that_ends_with_the_command_says_so(here: Path) -> None:
+    (here / "slow.json").write_text(json.dumps(SLOW | {"name": "cli-in-process"}))
+    assert "the embedded service ends with this command" in fgnb("deploy", "slow.json").stderr
+    assert fgnb("deploy", "slow.json", "--dry-run").stderr == ""
+
+
+def test_serve_names_every_file_that_is_wrong_not_only_the_first(here: Path) -> None:
+    (here / "again.json").write_text(json.dumps(SLOW | {"name": "double"}))
+    (here / "broken.yml").write_text("name: [")
+    (here / "notes.txt").write_text("no definition")
+    result = fgnb("serve", "--port", "0", "--workflows", ".")
+    assert (result.exit_code, result.stdout) == (2, "")
+    title, *lines = result.stderr.splitlines()
+    assert title == "fgnb: 3 of the 4 files in the folder . can't be served"
+    assert [line.partition("; ")[0] for line in lines] == [
+        "  broken.yml:1:8: not YAML: a flow node is not closed",
+        "  double.yaml: $.name: the name 'double' is already used by again.json",
+        "  wrong.yaml:13: state 'double', $.states[0].transition: there is no state 'dobule'",
+    ]
+
+
+# --- serving -------------------------------------------------------------------------------------
 
 
 def test_serve_ends_quietly_while_a_run_is_under_way(tmp_path: Path) -> None:
@@ -177,7 +347,7 @@ def test_demo_shows_a_success_a_failure_and_both_frames() -> None:
     assert shown.stderr == ""
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["workflows"], ["serve"], ["demo"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["workflows"], ["validate"], ["deploy"], ["serve"], ["demo"]])
 def test_help_teaches(command: list[str]) -> None:
     result = fgnb(*command, "--help")
     assert result.exit_code == 0

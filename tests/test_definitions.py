@@ -5,9 +5,10 @@ import pytest
 from fgnb.client.client import AsyncClient, Client
 from fgnb.errors import DefinitionError
 from fgnb.local.definitions import compile_definition
+from fgnb.local.options import Options
 from fgnb.local.samples import sample_definitions
 from fgnb.local.service import Service
-from tests.flows import PROJECT, action, ask, end, flow, one_call, state
+from tests.flows import PROJECT, action, ask, end, flow, one_call, sleep, state
 
 # The request sample of CreateWorkflow, verbatim.
 SMALL = {
@@ -244,12 +245,6 @@ def test_an_unknown_retry_names_the_nearest():
     assert found in problems(definition)
 
 
-def test_error_handling_is_refused_rather_than_passed_over():
-    ((path, place, message),) = problems(flow(state("a", action("f"), on_errors=[{"error": "$.status == 500"}])))
-    assert (path, place) == ("$.states[0].on_errors[0]", "a")
-    assert "not executed" in message
-
-
 def test_nothing_is_suggested_where_nothing_is_near():
     (_, _, message) = problems(flow(state("a", action("f"), transition="zzzzzz"), end()))[0]
     assert message == "there is no state 'zzzzzz'"
@@ -351,12 +346,12 @@ def test_every_field_that_is_wrong_is_named_at_once():
     with pytest.raises(DefinitionError) as caught:
         compile_definition(wrong)
     assert [str(problem) for problem in caught.value.problems] == [
-        "state 'a', $.states[0].transition: expected `str`, got `int`",
-        "state 'a', $.states[0].action_mode: invalid enum value 'paralel'; known: sequential, parallel",
-        "state 'e', $.states[1]: object missing required field `transition`; there is `transitions`",
-        "$.start: expected `str`, got `int`",
         "$: object missing required field `constants`",
         "$.mode: invalid enum value 'STANDARD'; known: NORMAL, EXPRESS",
+        "$.start: expected `str`, got `int`",
+        "state 'a', $.states[0].action_mode: invalid enum value 'paralel'; known: sequential, parallel",
+        "state 'a', $.states[0].transition: expected `str`, got `int`",
+        "state 'e', $.states[1]: object missing required field `transition`; there is `transitions`",
     ]
 
 
@@ -375,4 +370,131 @@ def test_problems_come_in_the_order_of_the_states():
 
 def test_a_workflow_may_have_100_states():
     states = [state(f"s{n}", action("f"), transition=f"s{n + 1}") for n in range(99)]
-    assert len(compile_definition(flow(*states, end("s99"))).steps) == 100
+    assert len(compile_definition(flow(*states, end("s99"))).chain.steps) == 100
+
+
+def test_problems_of_fields_graph_and_expressions_come_together():
+    wrong = flow(
+        state("a", action("f", {"x": "$["}), transition="nowhere", end="no"),
+        state("b", action("f"), transition=""),
+        {"id": "c", "name": "c", "type": "Swich", "end": False, "transition": "gone"},
+    )
+    found = problems(wrong)
+    assert [(path, place) for path, place, _ in found] == [
+        ("$.states[0].actions[0].function_ref.arguments.x", "a"),
+        ("$.states[0].end", "a"),
+        ("$.states[0].transition", "a"),
+        ("$.states[2].transition", "c"),
+        ("$.states[2].type", "c"),
+    ]
+
+
+NESTED = {
+    "branches": [
+        {"name": "one", "actions": [action("g")]},
+        {"name": "two", "start": "x", "states": [state("x", action("f"), transition="y"), state("a", action("f"))]},
+        {"name": "three", "workflow_id": "w", "actions": [action("f")]},
+        {"name": "four"},
+    ],
+    "completion_type": "n_of_m",
+    "num_completed": 5,
+}
+
+
+def test_problems_inside_branches_have_their_place_and_state():
+    definition = flow(state("a", type="Parallel", **NESTED)) | {"functions": [{"name": "f", "operation": ""}]}
+    found = [(path, place) for path, place, _ in problems(definition)]
+    assert found == [
+        ("$.states[0].branches[1].states[1].id", None),
+        ("$.states[0].branches[0].actions[0].function_ref.ref_name", "a"),
+        ("$.states[0].branches[1].states[0].transition", "x"),
+        ("$.states[0].branches[2]", "a"),
+        ("$.states[0].branches[3]", "a"),
+        ("$.states[0].num_completed", "a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "said"),
+    [
+        ({"data_conditions": []}, "data_conditions", "length >= 1"),
+        ({"data_conditions": [{"condition": "$.a = 1", "transition": "e"}]}, "data_conditions[0].condition", "=="),
+        ({"data_conditions": [{"condition": "true", "transition": "f"}]}, "data_conditions[0].transition", "no state"),
+        ({"default": {"transition": "f"}}, "default.transition", "no state"),
+        ({"transition": "e"}, "transition", "by its conditions"),
+        ({"end": True}, "end", "by its conditions"),
+    ],
+)
+def test_a_switch_is_checked(more, path, said):
+    switch = {"data_conditions": [{"condition": "$.a == 1", "transition": "e"}], "default": {"transition": "e"}} | more
+    found = problems(flow({"id": "s", "name": "s", "type": "Switch"} | switch, end("e")))
+    assert any(where == f"$.states[0].{path}" and said in message for where, _, message in found), found
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "said"),
+    [
+        ({"batch_size": 101}, "batch_size", "<= 100"),
+        ({"interval": -1}, "interval", ">= 0"),
+        ({"iteration_param": "item"}, "iteration_param", "$.item"),
+        ({"iteration_param": "$.a[0]"}, "iteration_param", "$.item"),
+        ({"output_collection": "$"}, "output_collection", "$.item"),
+        ({"input_collection": "$["}, "input_collection", "JSONPath"),
+        ({"actions": []}, "", "exactly one of"),
+        ({"actions": [], "states": [end("e")]}, "start", "there is no state ''"),
+        (
+            {
+                "actions": [],
+                "start": "p",
+                "states": [state("p", type="Parallel", branches=[{"name": "b", "workflow_id": "w"}])],
+            },
+            "states[0]",
+            "a loop may hold",
+        ),
+    ],
+)
+def test_a_loop_is_checked(more, path, said):
+    loop = {"input_collection": "$.a", "iteration_param": "$.item", "actions": [action("f")]} | more
+    found = problems(flow(state("l", type="Foreach") | loop) | {"functions": [{"name": "f", "operation": ""}]})
+    place = f"$.states[0].{path}" if path else "$.states[0]"
+    assert any(where == place and said in message for where, _, message in found), found
+
+
+def test_states_inside_others_count_and_nest_only_so_deep():
+    inner = [state(f"s{n}", action("f"), transition=f"s{n + 1}") for n in range(99)]
+    body = {"name": "b", "start": "s0", "states": [*inner, end("s99")]}
+    known = {"functions": [{"name": "f", "operation": ""}]}
+    found = problems(flow(state("p", type="Parallel", branches=[body])) | known)
+    assert found == [("$.states", None, "a workflow may have 100 states, not 101")]
+    nested = state("deep", action("f"))
+    for level in range(12):
+        nested = state(
+            f"p{level}", type="Parallel", branches=[{"name": "b", "start": nested["id"], "states": [nested]}]
+        )
+    assert any("levels deep" in message for _, _, message in problems(flow(nested) | known))
+
+
+def test_every_kind_of_state_can_lead_to_an_error_way():
+    entry = [{"error": "$.status == 500 &&", "transition": "nowhere"}]
+    found = problems(flow(sleep("a", 1, transition="b") | {"on_errors": entry}, end("b")))
+    assert [(path, place) for path, place, _ in found] == [
+        ("$.states[0].on_errors[0].error", "a"),
+        ("$.states[0].on_errors[0].transition", "a"),
+    ]
+
+
+def test_a_way_back_through_an_error_or_a_condition_is_a_cycle():
+    back = [{"error": "", "transition": "a"}]
+    assert (
+        "cycle"
+        in problems(flow(state("a", action("f"), transition="b"), state("b", action("f"), on_errors=back)))[0][2]
+    )
+    switch = {"id": "b", "name": "b", "type": "Switch", "data_conditions": [{"condition": "true", "transition": "a"}]}
+    assert "cycle" in problems(flow(state("a", action("f"), transition="b"), switch))[0][2]
+
+
+def test_end_with_a_transition_may_be_refused():
+    definition = flow(state("a", action("f"), transition="b", end=True), start="a")
+    assert compile_definition(definition)
+    with pytest.raises(DefinitionError, match="end: true has no transition"):
+        compile_definition(definition, Options(end_and_transition="refuse"))

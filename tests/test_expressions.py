@@ -11,7 +11,6 @@ from fgnb.local.expressions import (
     MAX_DEPTH,
     MISSING,
     ExpressionError,
-    Scope,
     compile_filter,
     compile_path,
     compile_template,
@@ -32,7 +31,7 @@ def fill(template, data=None, *, input=None, constants=None):
     build = compile_template(template, lambda place, message: problems.append((place, message)))
     assert problems == []
     data = {} if data is None else data
-    return build(Scope(data, data if input is None else input, constants or {}))
+    return build(data, data if input is None else input, constants or {})
 
 
 # --- paths ---------------------------------------------------------------------------------------
@@ -339,7 +338,7 @@ def test_no_text_crashes_the_compiler(text):
     problems = []
     build = compile_template([text], lambda place, message: problems.append(message))
     if not problems:
-        assert isinstance(build(Scope({}, {}, {})), list)
+        assert isinstance(build({}, {}, {}), list)
 
 
 @pytest.mark.parametrize("name", ["match", "search"])
@@ -366,3 +365,14 @@ def test_patterns_are_those_of_rfc_9485(pattern, string, matches):
     assert compile_path("$[?match(@.s, @.p)]")([{"s": string, "p": pattern}]) == (
         [{"s": string, "p": pattern}] if matches else []
     )
+
+
+def test_a_path_descends_at_most_twice():
+    deep = [1]
+    for _ in range(60):
+        deep = [deep]
+    assert compile_path("$..*..*")(deep)
+    for path in ("$..*..*..*", "$..a[?@..b]..c", "$[?@..a..b..c]"):
+        with pytest.raises(ExpressionError, match="descends more than 2 times"):
+            compile_path(path)
+    assert compile_path("$[?match(@, 'a..b..c..')]")(["a12b34c56"]) == ["a12b34c56"]

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import fgnb
+from fgnb.deployment import Workflow
 from fgnb.render.run import card_html, card_text, elapsed_text
 from fgnb.render.text import columns, cut, visible, wrapped
 from fgnb.render.value import value_html, value_lines
 from fgnb.runs.compare import compare
 from fgnb.runs.run import NodeError, Run
 from fgnb.runs.runset import RunSet
-from fgnb.session import Workflow
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" \x1b[31m \u202e <img src=x onerror=y>"
 JSON = st.recursive(

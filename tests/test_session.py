@@ -87,9 +87,10 @@ def test_a_file_is_deployed_run_and_replaced_by_name(tmp_path: Path, echo: None,
     first = connected.deploy(path)
     run = connected.run("session-flow", {"a": 1}, headers={"tenant": "t"})
     assert run.output == {"event": {"a": 1}, "headers": {"tenant": "t"}, "project": "p1"}
+    path.write_text(json.dumps(one_call("session_echo", {"b": "$.a"}, name="session-flow")))
     again = connected.deploy(str(path))
     assert again.id == first.id
-    assert connected.workflow("session-flow").definition["name"] == "session-flow"
+    assert connected.run("session-flow", {"a": 1}).output["event"] == {"b": 1}
 
 
 @pytest.mark.parametrize(
@@ -97,9 +98,12 @@ def test_a_file_is_deployed_run_and_replaced_by_name(tmp_path: Path, echo: None,
     [
         ("a.yaml", "name: [", fgnb.InputError, "a.yaml: not YAML"),
         ("a.json", "{,}", fgnb.InputError, "a.json: not JSON"),
-        ("a.yaml", "- 1", fgnb.DefinitionError, "expected an object, got list"),
+        ("a.yaml", "- 1", fgnb.DefinitionError, "$: expected `object`, got `list`"),
         ("a.yaml", "name: x", fgnb.DefinitionError, "missing required field `states`"),
-        ("none.yaml", None, fgnb.ConfigError, "can't read the definition"),
+        ("a.yml", "a: &x [1]\n\tb: 2", fgnb.InputError, "a.yml: not YAML"),
+        ("a.txt", '{"name": "x", "name": "y"}', fgnb.InputError, "a.txt: duplicate key 'name' (at name)"),
+        ("a.txt", "name: x", fgnb.DefinitionError, "missing required field `states`"),
+        ("none.yaml", None, fgnb.ConfigError, "none.yaml: No such file or directory"),
     ],
 )
 def test_a_bad_file_is_named_and_nothing_is_deployed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,12 +11,25 @@ from uuid import uuid4
 
 import msgspec
 
+from fgnb.background import forget_in_child
 from fgnb.errors import ConfigError
-from fgnb.local.definitions import Plan, compile_definition
-from fgnb.wire import PAGE_SIZE, WorkflowInfo, WorkflowPage, WorkflowSummary, format_time
+from fgnb.local.definitions import compile_definition
+from fgnb.local.options import DEFAULTS, Options
+from fgnb.local.plan import Plan
+from fgnb.wire import (
+    MAX_DELETED,
+    PAGE_SIZE,
+    DeleteFailure,
+    Deletion,
+    WorkflowInfo,
+    WorkflowPage,
+    WorkflowSummary,
+    format_time,
+)
 
 REGION = "local"
 OWNER = "fgnb"
+QUOTA = 512  # workflows there may be; the example of the page of ListQuotas
 
 
 class DuplicateName(ConfigError):
@@ -23,6 +37,13 @@ class DuplicateName(ConfigError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"a workflow named '{name}' exists already")
+
+
+class QuotaUsedUp(ConfigError):
+    """There are as many workflows as there may be."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the quota of {QUOTA} workflows is used up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +72,18 @@ class Entry:
 class Catalog:
     """Workflows by id. All projects share them: an embedded service has one user."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options = DEFAULTS) -> None:
+        self._options = options
         self._entries: dict[str, Entry] = {}
+        self.forget()
+        forget_in_child(self)
+
+    def forget(self) -> None:
+        """Take a lock of this process's own; the workflows stay."""
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def create(self, definition: Any, project_id: str) -> Entry:
         """Add a workflow.
@@ -60,9 +91,9 @@ class Catalog:
         Raises:
             DefinitionError: the definition is invalid.
             DuplicateName: the name is taken.
+            QuotaUsedUp: there are 512 workflows already.
         """
-        plan = compile_definition(definition)
-        self._check_name(plan, None)
+        plan = compile_definition(definition, self._options)
         now = format_time(datetime.now(UTC))
         info = WorkflowInfo(
             id=str(uuid4()),
@@ -72,7 +103,10 @@ class Catalog:
             updated_time=now,
             created_by=OWNER,
         )
-        return self._keep(Entry(info, plan))
+        with self._lock:
+            if len(self._entries) >= QUOTA:
+                raise QuotaUsedUp
+            return self._keep(Entry(info, plan))
 
     def update(self, workflow_id: str, definition: Any, project_id: str) -> Entry:
         """Replace a workflow's definition.
@@ -81,50 +115,65 @@ class Catalog:
             KeyError: there is no such workflow.
             DefinitionError, DuplicateName: as for `create`.
         """
-        old = self._entries[workflow_id]
-        plan = compile_definition(definition)
-        self._check_name(plan, workflow_id)
-        info = msgspec.structs.replace(
-            old.info,
-            definition=definition,
-            workflow_urn=_urn(project_id, plan),
-            updated_time=format_time(datetime.now(UTC)),
-        )
-        return self._keep(Entry(info, plan))
+        plan = compile_definition(definition, self._options)
+        with self._lock:
+            info = msgspec.structs.replace(
+                self._entries[workflow_id].info,
+                definition=definition,
+                workflow_urn=_urn(project_id, plan),
+                updated_time=format_time(datetime.now(UTC)),
+            )
+            return self._keep(Entry(info, plan))
 
     def __getitem__(self, workflow_id: str) -> Entry:
         return self._entries[workflow_id]
+
+    def find(self, workflow: str) -> Entry | None:
+        """Return a workflow by id or name."""
+        by_id = self._entries.get(workflow)
+        return by_id or next((each for each in self._all() if each.plan.definition.name == workflow), None)
+
+    def by_urn(self, urn: str) -> Entry | None:
+        """Return a workflow by URN."""
+        return next((each for each in self._all() if each.info.workflow_urn == urn), None)
+
+    def _all(self) -> list[Entry]:
+        with self._lock:
+            return list(self._entries.values())
 
     def page(self, *, name: str = "", mode: str = "", limit: int = PAGE_SIZE, offset: int = 0) -> WorkflowPage:
         """Return a page of the list, oldest first; `name` matches anywhere in a workflow's name."""
         found = [
             entry.summary
-            for entry in self._entries.values()
+            for entry in self._all()
             if name in entry.plan.definition.name and mode in ("", entry.plan.definition.mode)
         ]
         shown = tuple(found[offset : offset + limit])
         return WorkflowPage(workflows=shown, total=len(found), size=len(shown))
 
-    def delete(self, urns: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Delete workflows by URN; return the URNs that went and those that were not there."""
-        by_urn = {entry.info.workflow_urn: workflow_id for workflow_id, entry in self._entries.items()}
+    def delete(self, urns: Iterable[str]) -> Deletion:
+        """Delete up to 100 workflows by URN; the rest, and those that are not there, fail."""
         gone: list[str] = []
-        unknown: list[str] = []
-        for urn in urns:
-            if (workflow_id := by_urn.pop(urn, None)) is None:
-                unknown.append(urn)
-            else:
-                del self._entries[workflow_id]
-                gone.append(urn)
-        return gone, unknown
-
-    def _check_name(self, plan: Plan, own_id: str | None) -> None:
-        name = plan.definition.name
-        for workflow_id, entry in self._entries.items():
-            if entry.plan.definition.name == name and workflow_id != own_id:
-                raise DuplicateName(name)
+        fail: list[DeleteFailure] = []
+        with self._lock:
+            by_urn = {entry.info.workflow_urn: workflow_id for workflow_id, entry in self._entries.items()}
+            for urn in urns:
+                if urn not in by_urn:
+                    fail.append(DeleteFailure(workflow_urn=urn, error_detail="Function flow not found."))
+                elif len(gone) == MAX_DELETED:
+                    detail = f"Only {MAX_DELETED} function flows are deleted at once."
+                    fail.append(DeleteFailure(workflow_urn=urn, error_detail=detail))
+                else:
+                    del self._entries[by_urn.pop(urn)]
+                    gone.append(urn)
+        return Deletion(success=tuple(gone), fail=tuple(fail))
 
     def _keep(self, entry: Entry) -> Entry:
+        """Keep an entry, with the lock held."""
+        name = entry.plan.definition.name
+        for other in self._entries.values():
+            if other.plan.definition.name == name and other.info.id != entry.info.id:
+                raise DuplicateName(name)
         self._entries[entry.info.id] = entry
         return entry
 

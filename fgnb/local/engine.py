@@ -1,39 +1,41 @@
 """Runs a compiled workflow: one state after the other, within one time limit.
 
 The order at one state: previous output, input filter, arguments, functions, output filter, next
-state. Where the service's documents are silent, the rule is said where it is implemented.
+state. Where the service's documents are silent, `fgnb.local.options` says what holds.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from fgnb.errors import did_you_mean
-from fgnb.local.definitions import Call, Plan, Step
-from fgnb.local.expressions import MISSING, ExpressionError, Query, Scope
-from fgnb.local.functions import Context, Function, FunctionFailed, event_of
+from fgnb.local.answers import sync_answer
+from fgnb.local.context import Context
+from fgnb.local.execution import Clock, Ended, Execution, Track, Visit
+from fgnb.local.expressions import MISSING, ExpressionError, Query
+from fgnb.local.functions import Function, FunctionFailed, Isolation, event_of
+from fgnb.local.graph import QUOTED
+from fgnb.local.options import DEFAULTS, Options
+from fgnb.local.plan import Call, Calls, Choice, Fork, Handler, Loop, Pause, Plan, Step, Sub
+from fgnb.local.processes import Processes
+from fgnb.local.together import StatesFailed, follow_all, follow_paced, follow_until
 from fgnb.local.workers import Strand, Walk, Workers
-from fgnb.wire import EXPRESS_LIMIT, NodeError, SyncExecution, format_time
+from fgnb.wire import EXPRESS_LIMIT, SyncExecution
+
+MAX_VISITS = 10_000  # that are kept of one execution
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """One execution under way: whose it is, what it was given, which states are running."""
+class ResultRefused(FunctionFailed):
+    """A state gave a result for which the condition of an ``on_errors`` entry is true."""
 
-    plan: Plan
-    input: Any
-    headers: Mapping[str, Any]
-    project_id: str
-    workflow_id: str
-    id: str = field(default_factory=lambda: str(uuid4()))
-    running: dict[str, float] = field(default_factory=dict)  # state id -> begin time, epoch seconds
+    def __init__(self, handler: Handler, result: Any) -> None:
+        super().__init__("the result is one that on_errors names as an error", "ResultRefused")
+        self.handler = handler
+        self.result = result
 
 
 class Engine:
@@ -43,128 +45,339 @@ class Engine:
         functions: what the workflows may call.
         limit: seconds an execution may take; 300 as in the service. It then ends as ``timeout``,
             whatever its functions do.
+        options: how open points of the documents are decided.
+        clock: what waits are made of; the limits of executions and functions are always real.
+        find_workflow: gives the id and the plan of a workflow that runs as a sub-flow.
+        launch: starts an execution that nobody waits for.
+        isolation: where functions run that do not say themselves: on threads, or in processes.
     """
 
-    def __init__(self, functions: Mapping[str, Function], *, limit: float = EXPRESS_LIMIT) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        *,
+        limit: float = EXPRESS_LIMIT,
+        options: Options = DEFAULTS,
+        clock: Clock = Clock(),  # noqa: B008  # it is frozen
+        find_workflow: Callable[[str], tuple[str, Plan] | None] = lambda name: None,
+        launch: Callable[[Execution], None] = lambda execution: None,
+        isolation: Isolation = "thread",
+    ) -> None:
         self.functions = functions
         self.limit = limit
+        self.options = options
+        self._clock = clock
+        self._find_workflow = find_workflow
+        self._launch = launch
+        self._isolation = isolation
         self._workers = Workers()
+        self._processes = Processes()
 
     async def execute(self, execution: Execution) -> SyncExecution:
-        """Run an execution to its end and return the answer; a failing workflow does not raise."""
-        begin = time.time()
-        status, output = "success", None
-        errors: tuple[NodeError, ...] = ()
-        try:
-            async with asyncio.timeout(self.limit):
-                output = await self._workers.run(lambda strand: self._walk(strand, execution))
-        except FunctionFailed as failure:
-            status, errors = "fail", _errors(execution, failure.text())
-        except TimeoutError:
-            # One error per state still running; the service does not say what it puts there.
-            status, errors = "timeout", _errors(execution, f"the workflow ran longer than {self.limit:g} s")
-        return SyncExecution(
-            execution_id=execution.id,
-            status=status,
-            output=output,
-            errors=errors,
-            begin_time=_text(begin),
-            end_time=_text(time.time()),
-        )
+        """Run an execution to its end and return the answer of the synchronous endpoint."""
+        return sync_answer(execution, await self.run(execution), self.options)
 
-    def _walk(self, strand: Strand, execution: Execution) -> Walk:
-        """Go from state to state; what fails leaves the failing state in ``execution.running``."""
-        data, steps = execution.input, execution.plan.steps
-        state: str | None = execution.plan.start
-        while state is not None:
-            step = steps[state]
-            execution.running[state] = time.time()
+    async def run(self, execution: Execution) -> Ended:
+        """Run an execution to its end; a failing workflow does not raise."""
+        begin = self._clock.time()
+        if execution.merge is None:
+            execution.merge = self.options.merge_parameters
+        if execution.visits is None and self.options.handled_errors:
+            execution.visits = []
+        try:
+            async with asyncio.timeout(None if execution.unlimited else self.limit):
+                output = await self._whole(execution)
+        except StatesFailed as failed:
+            return Ended(status="fail", begin=begin, end=self._clock.time(), failed=failed.visits)
+        except TimeoutError:
+            end = self._clock.time()
+            failure = FunctionFailed(f"the workflow ran longer than {self.limit:g} s", "WorkflowTimeout").failure
+            still = sorted(execution.running, key=lambda visit: (visit.begin, len(visit.place)))
+            for visit in still:
+                visit.end, visit.failure = end, failure
+            by_state = {visit.step.id: visit for visit in reversed(still)}
+            return Ended(status="timeout", begin=begin, end=end, failed=tuple(reversed(by_state.values())))
+        return Ended(status="success", begin=begin, end=self._clock.time(), output=output)
+
+    async def _whole(self, execution: Execution) -> Any:
+        track = Track(execution, execution.plan.chain, execution.input)
+        output = await self._follow(track)
+        if self.options.output == "object" and not isinstance(output, dict) and track.visit is not None:
+            failure = FunctionFailed(f"the output is not an object but a {type(output).__name__}", "OutputNotObject")
+            track.visit.failure = failure.failure
+            raise StatesFailed(failure, (track.visit,))
+        return output
+
+    # --- one way through a chain of states ---
+
+    async def _follow(self, track: Track) -> Any:
+        """Follow a way to its end; what fails is retried or caught here.
+
+        Raises:
+            StatesFailed: a state failed, and nothing handles that.
+        """
+        while True:
             try:
-                data = yield from self._step(strand, step, data, execution)
+                return await self._workers.run(lambda strand: self._walk(strand, track))
+            except FunctionFailed as failure:
+                await self._recover(track, failure)
+
+    def _walk(self, strand: Strand, track: Track) -> Walk:
+        """Go from state to state; `track` tells where, if a state fails or its thread is left behind."""
+        execution, now = track.execution, self._clock.time
+        running, visits = execution.running, execution.visits
+        apart = self.options.sequential_input == "state"
+        while True:
+            step, data = track.step, track.data
+            track.visit = visit = Visit(step, track.place, track.retries + 1, data, now())
+            running.add(visit)
+            if visits is not None and len(visits) < MAX_VISITS:
+                visits.append(visit)
+            try:
+                if step.input_filter is not None:
+                    data = _filtered(step.input_filter, data, "input")
+                work, following = step.work, step.next
+                if isinstance(work, Calls):
+                    given = data
+                    for call in work.calls:
+                        function = self._find(call)
+                        event = self._event(call, given if apart else data, execution)
+                        context = self._context(function, step, execution)
+                        if (function.isolation or self._isolation) == "process":
+                            data = yield partial(self._processes.call, function, event, context)
+                        elif function.is_async:
+                            data = yield partial(self._workers.call_async, function, event, context)
+                        else:
+                            data = strand.call(function, event, context)
+                elif isinstance(work, Choice):
+                    following = self._choose(work, data, execution)
+                elif work is not None:
+                    data = yield partial(self._do, work, data, track)
+                if step.handlers:
+                    _check_result(step, data, execution)
+                if step.output_filter is not None:
+                    data = _filtered(step.output_filter, data, "output")
             except ExpressionError as error:
                 raise FunctionFailed(str(error), "PathFailed") from None
-            del execution.running[state]
-            state = step.next
-        return data
+            visit.output, visit.end = data, now()
+            running.discard(visit)
+            if following is None:
+                return data
+            if execution.merge:
+                data = _merged(track.data, data)
+            track.go(following, data)
 
-    def _step(self, strand: Strand, step: Step, data: Any, execution: Execution) -> Walk:
-        data = _filtered(step.input_filter, data, "input")
-        if step.duration:
-            yield partial(asyncio.sleep, step.duration)
-        if step.parallel:
-            # All read the state's input; the outputs stand in the order of the actions.
-            data = {"result": (yield partial(self._together, step, data, execution))}
-        else:
-            # Each reads the output of the one before; the last one's is the state's.
-            for call in step.calls:
-                data = yield from self._call(strand, call, data, step, execution)
-        return _filtered(step.output_filter, data, "output")
+    async def _recover(self, track: Track, failure: FunctionFailed) -> None:
+        """Retry the state that failed, or go where its ``on_errors`` point, by setting `track`."""
+        visit, execution = track.visit, track.execution
+        assert visit is not None  # noqa: S101  # a state has begun before it fails
+        visit.end, visit.failure = self._clock.time(), failure.failure
+        execution.running.discard(visit)
+        execution.give_up_below(visit, visit.end)
+        failed = StatesFailed(failure, failure.visits if isinstance(failure, StatesFailed) else (visit,))
+        try:
+            handler = _handler(track.step, failure, execution)
+            retry = handler.retry if handler is not None else None
+            if retry is not None and track.retries < retry.max_attempts - (self.options.max_attempts == "calls"):
+                failed.note_handled()
+                track.retries += 1
+                await self._clock.sleep(retry.delay)
+            elif handler is not None and handler.target is not None:
+                track.go(handler.target, _left_over(track.step, failure))
+                failed.note_handled()
+            else:
+                raise failed
+        except ExpressionError as error:
+            broken = FunctionFailed(str(error), "PathFailed")
+            visit.failure = broken.failure
+            raise StatesFailed(broken, (visit,)) from None
 
-    async def _together(self, step: Step, data: Any, execution: Execution) -> list[Any]:
-        """Make all calls of a state at once; if some fail, all end before the first failure counts."""
-
-        async def one(call: Call) -> Any:
-            try:
-                return await self._workers.run(lambda strand: self._call(strand, call, data, step, execution))
-            except ExpressionError as error:
-                return FunctionFailed(str(error), "PathFailed")
-            except FunctionFailed as failure:
-                return failure
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(call)) for call in step.calls]
-        outcomes = [task.result() for task in tasks]
-        for outcome in outcomes:
-            if isinstance(outcome, FunctionFailed):
-                raise outcome
-        return outcomes
-
-    def _call(self, strand: Strand, call: Call, data: Any, step: Step, execution: Execution) -> Walk:
-        function = self._find(call)
-        if call.arguments is not None:  # else, an empty template: the whole filtered input is the event
-            data = call.arguments(Scope(data, execution.input, execution.plan.definition.constants))
-        event = event_of(data)
-        context = Context(
-            function_name=function.name,
-            project_id=execution.project_id,
-            workflow_id=execution.workflow_id,
-            execution_id=execution.id,
-            state_id=step.id,
-            timeout=function.timeout,
-            headers=execution.headers,
-        )
-        if function.is_async:
-            return (yield partial(self._workers.call_async, function, event, context))
-        return strand.call(function, event, context)
+    # --- what a state does ---
 
     def _find(self, call: Call) -> Function:
         for name in call.names:
             if (function := self.functions.get(name)) is not None:
                 return function
         name = call.names[0]
-        hint = did_you_mean(name, self.functions, form="'{}'")
-        raise FunctionFailed(f"function '{name}' is not registered{hint}", "FunctionNotFound")
+        hint = did_you_mean(name, self.functions, form=QUOTED)
+        raise FunctionFailed(f"function '{name}' is not registered{hint}", "FunctionNotFound", status=404)
+
+    def _event(self, call: Call, data: Any, execution: Execution) -> Any:
+        if call.arguments is not None:  # else, an empty template: the whole filtered input is the event
+            data = call.arguments(data, execution.input, execution.plan.definition.constants)
+        return event_of(data)
+
+    def _context(self, function: Function, step: Step, execution: Execution) -> Context:
+        return Context(
+            function_name=function.name,
+            project_id=execution.project_id,
+            workflow_id=execution.workflow_id,
+            execution_id=execution.id,
+            state_id=step.id,
+            timeout=function.timeout,
+            headers=execution.headers if self.options.headers == "context" else {},
+            user_data=function.user_data,
+        )
+
+    def _choose(self, work: Choice, data: Any, execution: Execution) -> str | None:
+        constants = execution.plan.definition.constants
+        for condition, target in work.cases:
+            if condition(data, constants):
+                return target
+        if work.default is None and self.options.switch_no_match == "fail":
+            raise FunctionFailed("no condition is true, and there is no default", "NoMatch")
+        return work.default
+
+    async def _do(self, work: Pause | Fork | Loop | Sub, data: Any, track: Track) -> Any:
+        """Do what has to be waited for."""
+        if isinstance(work, Pause):
+            await self._clock.sleep(work.seconds)
+            return data
+        if isinstance(work, Fork):
+            return await self._fork(work, data, track)
+        if isinstance(work, Loop):
+            return await self._loop(work, data, track)
+        return await self._sub_flow(work, track.execution, data)
+
+    async def _fork(self, work: Fork, data: Any, track: Track) -> Any:
+        tracks = [track.inner(chain, data, number) for number, chain in enumerate(work.chains)]
+        if work.needed == len(tracks):
+            results = await follow_all(len(tracks), partial(self._serve, tracks.__getitem__))
+        else:
+            results = await follow_until(len(tracks), lambda at: self._follow(tracks[at]), needed=work.needed)
+            assert track.visit is not None  # noqa: S101
+            track.execution.give_up_below(track.visit, self._clock.time())
+        value = results if work.names is None else dict(zip(work.names, results, strict=True))
+        return value if work.key is None else {work.key: value}
+
+    async def _loop(self, work: Loop, data: Any, track: Track) -> Any:
+        items = work.items(data)
+        if not isinstance(items, list):
+            found = "nothing" if items is MISSING else f"a {type(items).__name__}"
+            raise FunctionFailed(f"input_collection selects {found}, not an array", "NotAnArray")
+
+        def iteration(number: int) -> Track:
+            return track.inner(work.chain, _with(data, work.param, items[number]), number)
+
+        if work.interval:
+            results = await follow_paced(
+                len(items),
+                lambda number: self._follow(iteration(number)),
+                width=work.width,
+                interval=work.interval,
+                after_end=self.options.interval == "ends",
+                sleep=self._clock.sleep,
+            )
+        else:
+            results = await follow_all(len(items), partial(self._serve, iteration), width=work.width)
+        return _with(None, work.output, results)
+
+    async def _serve(self, make: Callable[[int], Track], waiting: deque[int], results: list[Any]) -> None:
+        """Follow ways as long as some wait, one after the other on one thread as far as nothing fails."""
+        current: list[tuple[int, Track]] = []
+        while waiting:
+            try:
+                await self._workers.run(lambda strand: self._walk_on(strand, make, waiting, results, current))
+            except FunctionFailed as failure:
+                number, track = current.pop()
+                await self._recover(track, failure)
+                results[number] = await self._follow(track)
+
+    def _walk_on(
+        self,
+        strand: Strand,
+        make: Callable[[int], Track],
+        waiting: deque[int],
+        results: list[Any],
+        current: list[tuple[int, Track]],
+    ) -> Walk:
+        while waiting:
+            try:
+                number = waiting.popleft()
+            except IndexError:  # another thread took the last
+                return
+            track = make(number)
+            current[:] = [(number, track)]
+            results[number] = yield from self._walk(strand, track)
+
+    async def _sub_flow(self, work: Sub, execution: Execution, data: Any) -> Any:
+        found = self._find_workflow(work.workflow)
+        if found is None:
+            raise FunctionFailed(f"there is no workflow '{work.workflow}'", "WorkflowNotFound", status=404)
+        workflow_id, plan = found
+        name = plan.definition.name
+        if plan.definition.mode != "EXPRESS":
+            raise FunctionFailed(f"workflow '{name}' is NORMAL: only EXPRESS workflows are sub-flows", "NotExpress")
+        if execution.depth >= self.options.max_depth:
+            raise FunctionFailed(f"sub-flows may be {self.options.max_depth} levels deep", "TooDeep")
+        child = Execution(
+            plan=plan,
+            input=data,
+            headers=execution.headers,
+            project_id=execution.project_id,
+            workflow_id=workflow_id,
+            depth=execution.depth + 1,
+            merge=execution.merge,
+        )
+        if not work.wait:
+            self._launch(child)
+            return {"execution_id": child.id}  # what an asynchronous start answers
+        ended = await self.run(child)
+        if ended.status == "success":
+            return ended.output
+        inner = ended.failed[0]
+        failure = inner.failure or {}
+        raise FunctionFailed(
+            f"workflow '{name}' failed at node '{inner.step.id}': {failure.get('errorMessage')}",
+            failure.get("errorType", "SubFlowFailed"),
+            failure.get("stackTrace"),
+        )
 
 
-def _filtered(query: Query | None, data: Any, which: str) -> Any:
+def _filtered(query: Query, data: Any, which: str) -> Any:
     """Apply a filter; a path that leads nowhere fails the state rather than passing null on."""
-    if query is None:
-        return data
     found = query(data)
     if found is MISSING:
         raise FunctionFailed(f"the {which} filter selects nothing", "FilterFailed")
     return found
 
 
-def _errors(execution: Execution, message: str) -> tuple[NodeError, ...]:
-    """Return an error for each state still running; for the first, if none has begun."""
-    end = time.time()
-    running = execution.running or {execution.plan.start: end}
-    return tuple(
-        NodeError(node_id=state, error_message=message, begin_time=_text(begin), end_time=_text(end))
-        for state, begin in running.items()
-    )
+def _check_result(step: Step, result: Any, execution: Execution) -> None:
+    """Treat a result as a failure if the state's ``on_errors`` say so (a business error code)."""
+    if isinstance(step.work, Pause | Choice | None):  # these only pass on what they got
+        return
+    constants = execution.plan.definition.constants
+    for handler in step.handlers:
+        if handler.condition is not None and handler.condition(result, constants):
+            raise ResultRefused(handler, result)
 
 
-def _text(moment: float) -> str:
-    return format_time(datetime.fromtimestamp(moment, UTC))
+def _handler(step: Step, failure: FunctionFailed, execution: Execution) -> Handler | None:
+    """Return the first entry of the state's ``on_errors`` that handles a failure."""
+    if isinstance(failure, ResultRefused):
+        return failure.handler
+    constants = execution.plan.definition.constants
+    for handler in step.handlers:
+        if handler.condition is None or handler.condition(failure.facts, constants):
+            return handler
+    return None
+
+
+def _left_over(step: Step, failure: FunctionFailed) -> Any:
+    """Return what goes on to the state that handles a failure: the result, or what is known of the failure."""
+    if not isinstance(failure, ResultRefused):
+        return failure.facts
+    return failure.result if step.output_filter is None else _filtered(step.output_filter, failure.result, "output")
+
+
+def _merged(older: Any, newer: Any) -> Any:
+    """Return two objects as one, in which the newer wins; anything else is replaced."""
+    return {**older, **newer} if isinstance(older, dict) and isinstance(newer, dict) else newer
+
+
+def _with(data: Any, keys: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Return the object with a value at a path; what has another form gives way."""
+    own = dict(data) if isinstance(data, dict) else {}
+    first, *rest = keys
+    own[first] = _with(own.get(first), tuple(rest), value) if rest else value
+    return own

@@ -7,8 +7,7 @@ compiled to its keys, which is what nearly all real mappings are. Nothing is eve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jsonpath_rfc9535
@@ -17,6 +16,7 @@ from iregexp_check import check as is_iregexp
 from jsonpath_rfc9535.function_extensions import Match, Search
 
 from fgnb.jsontext import loads_answer
+from fgnb.local.options import DEFAULTS, Options
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 """What a path gives that leads nowhere; not the same as null."""
@@ -24,12 +24,14 @@ MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 MAX_LENGTH = 4096
 REGEX_LIMIT = 0.2  # seconds one match() or search() may take
 MAX_DEPTH = 100  # levels of an argument template
+MAX_DESCENTS = 2  # `..` in a path; each more multiplies its work by the depth of the value
 _NAME = r"[A-Za-z_\u0080-\U0010FFFF][0-9A-Za-z_\u0080-\U0010FFFF]*"
 _NAME_ENDS = r"(?![0-9A-Za-z_\u0080-\U0010FFFF])"
 _SINGULAR = re.compile(rf"\$(?:\.{_NAME}|\[(?:0|-?[1-9][0-9]{{0,14}})\]|\['[^'\\\x00-\x1F]*'\])*")
 _STEP = re.compile(rf"\.(?P<name>{_NAME})|\[(?P<position>-?\d+)\]|\['(?P<quoted>[^'\\]*)'\]")
 _PATH_START = re.compile(rf"\$(?:CONST{_NAME_ENDS}|[.\[]|\s*$)")
 _CONSTANTS = re.compile(rf"\$\.constants{_NAME_ENDS}")
+_QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 Query = Callable[[Any], Any]
@@ -38,19 +40,6 @@ Query = Callable[[Any], Any]
 
 class ExpressionError(ValueError):
     """An expression is malformed, or can't be applied to the value at hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What argument templates may refer to.
-
-    `data` is the state's filtered input, `input` the execution's, which stands in where `data` has
-    no such path; `constants` are the definition's.
-    """
-
-    data: Any
-    input: Any
-    constants: dict[str, Any]
 
 
 class _TimedMatch(Match):
@@ -91,8 +80,8 @@ class _Environment(jsonpath_rfc9535.JSONPathEnvironment):
 
 _ENVIRONMENT = _Environment()
 
-Template = Callable[[Scope], Any]
-"""Gives an argument's value in a scope, or MISSING."""
+Template = Callable[[Any, Any, Mapping[str, Any]], Any]
+"""Gives an argument's value, or MISSING, from the state's filtered input, the execution's input and the constants."""
 
 
 def singular_keys(path: str) -> tuple[str | int, ...] | None:
@@ -123,12 +112,14 @@ def _compile(path: str) -> tuple[Query, bool]:
         raise ExpressionError(f"a path may have {MAX_LENGTH} characters, not {len(path)}")
     keys = singular_keys(path)
     if keys is not None:
-        return lambda value: _descend(value, keys), False
+        return _singular(keys), False
     try:
         compiled = _ENVIRONMENT.compile(path)
     except (jsonpath_rfc9535.JSONPathError, RecursionError) as error:
         raise ExpressionError(f"'{_cut(path)}' is not a JSONPath: {_reason(error)}") from None
     several = not compiled.singular_query()
+    if _QUOTED.sub("", str(compiled)).count("..") > MAX_DESCENTS:
+        raise ExpressionError(f"'{_cut(path)}' descends more than {MAX_DESCENTS} times (..)")
 
     def query(value: Any) -> Any:
         try:
@@ -148,15 +139,23 @@ def _cut(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _descend(value: Any, keys: tuple[str | int, ...]) -> Any:
-    for key in keys:
-        if isinstance(key, str):
-            if not isinstance(value, dict) or key not in value:
+def _singular(keys: tuple[str | int, ...]) -> Query:
+    """Return a query for a path to one place; this is where runs spend their time."""
+    if len(keys) == 1 and isinstance(keys[0], str):
+        name = keys[0]
+        return lambda value: value.get(name, MISSING) if isinstance(value, dict) else MISSING
+
+    def descend(value: Any) -> Any:
+        for key in keys:
+            if isinstance(key, str):
+                if not isinstance(value, dict) or key not in value:
+                    return MISSING
+            elif not isinstance(value, list) or not -len(value) <= key < len(value):
                 return MISSING
-        elif not isinstance(value, list) or not -len(value) <= key < len(value):
-            return MISSING
-        value = value[key]
-    return value
+            value = value[key]
+        return value
+
+    return descend
 
 
 def compile_filter(path: str) -> Query | None:
@@ -209,7 +208,9 @@ def literal(text: str) -> Any:
     return text
 
 
-def compile_template(template: Any, on_error: Callable[[tuple[str | int, ...], str], None]) -> Template:
+def compile_template(
+    template: Any, on_error: Callable[[tuple[str | int, ...], str], None], options: Options = DEFAULTS
+) -> Template:
     """Compile an argument template; objects and lists are walked, texts may be paths.
 
     An argument whose path leads nowhere and that has no default is left out, so that a handler's
@@ -218,66 +219,102 @@ def compile_template(template: Any, on_error: Callable[[tuple[str | int, ...], s
     Args:
         template: the JSON value of ``arguments`` or a part of it.
         on_error: told the place and the text of each malformed expression.
+        options: `unresolved`, `argument_scope` and `constants_clash` matter here.
     """
 
     def build(node: Any, place: tuple[str | int, ...]) -> Template:
         if len(place) > MAX_DEPTH:
             on_error(place, f"arguments may be nested {MAX_DEPTH} levels deep")
-            return lambda scope: None
+            return _constant(None)
         if isinstance(node, dict):
             members = {key: build(member, (*place, key)) for key, member in node.items()}
-            return lambda scope: {
-                key: value for key, member in members.items() if (value := member(scope)) is not MISSING
+            return lambda data, given, constants: {
+                key: value
+                for key, member in members.items()
+                if (value := member(data, given, constants)) is not MISSING
             }
         if isinstance(node, list):
             items = [build(item, (*place, position)) for position, item in enumerate(node)]
-            return lambda scope: [None if (value := item(scope)) is MISSING else value for item in items]
+            return lambda data, given, constants: [
+                None if (value := item(data, given, constants)) is MISSING else value for item in items
+            ]
         if isinstance(node, str):
             try:
-                return _text_template(node)
+                return _text_template(node, options)
             except ExpressionError as error:
                 on_error(place, str(error))
-        return lambda scope: node
+        return _constant(node)
 
     return build(template, ())
 
 
-def _text_template(text: str) -> Template:
+def _constant(value: Any) -> Template:
+    return lambda data, given, constants: value
+
+
+def _text_template(text: str, options: Options) -> Template:
     split = split_template(text)
     if split is None:
-        return lambda scope: text
-    candidate = _reference(split[0])
+        return _constant(text)
+    candidate = _reference(split[0], options)
     if split[1] is None:
-        return candidate
-    fallback_text = split[1]
-    if _PATH_START.match(fallback_text):
-        fallback = _reference(fallback_text)
-    else:
-        value = literal(fallback_text)
+        return _resolved(candidate, text, options)
+    if not _PATH_START.match(split[1]):
+        value = literal(split[1])
+        return lambda data, given, constants: (
+            value if (found := candidate(data, given, constants)) is MISSING else found
+        )
+    fallback = _reference(split[1], options)
+    return _resolved(
+        lambda data, given, constants: (
+            fallback(data, given, constants) if (found := candidate(data, given, constants)) is MISSING else found
+        ),
+        text,
+        options,
+    )
 
-        def fallback(scope: Scope) -> Any:
-            return value
 
-    return lambda scope: fallback(scope) if (found := candidate(scope)) is MISSING else found
+def _resolved(template: Template, text: str, options: Options) -> Template:
+    """Return the template with what `options` want where nothing is found."""
+    if options.unresolved == "omit":
+        return template
+
+    def resolved(data: Any, given: Any, constants: Mapping[str, Any]) -> Any:
+        found = template(data, given, constants)
+        if found is MISSING and options.unresolved == "fail":
+            raise ExpressionError(f"'{_cut(text)}' leads nowhere")
+        return None if found is MISSING else found
+
+    return resolved
 
 
-def _reference(path: str) -> Template:
+def _of_constants(query: Query) -> Template:
+    return lambda data, given, constants: query(constants)
+
+
+def _reference(path: str, options: Options) -> Template:
     if path.startswith("$CONST"):
-        constant = compile_path("$" + path.removeprefix("$CONST"))
-        return lambda scope: constant(scope.constants)
+        return _of_constants(compile_path("$" + path.removeprefix("$CONST")))
     query, several = _compile(path)
     # The official examples also write the root of the constants as $.constants
-    constants = compile_path("$" + path.removeprefix("$.constants")) if _CONSTANTS.match(path) else None
+    among_constants = compile_path("$" + path.removeprefix("$.constants")) if _CONSTANTS.match(path) else None
+    if among_constants is None and not several and options.argument_scope == "state":
+        return lambda data, given, constants: query(data)
+    if among_constants is None and not several:
+        return lambda data, given, constants: query(given) if (found := query(data)) is MISSING else found
+    looks: list[Template] = [lambda data, given, constants: query(data)]
+    if options.argument_scope == "both":
+        looks.append(lambda data, given, constants: query(given) if given is not data else MISSING)
+    if among_constants is not None:
+        at = len(looks) if options.constants_clash == "input" else 0
+        looks.insert(at, _of_constants(among_constants))
 
-    def nothing(found: Any) -> bool:
-        return found is MISSING or (several and not found)
-
-    def reference(scope: Scope) -> Any:
-        found = query(scope.data)
-        if nothing(found) and scope.input is not scope.data:
-            found = query(scope.input)
-        if nothing(found) and constants is not None:
-            found = constants(scope.constants)
+    def reference(data: Any, given: Any, constants: Mapping[str, Any]) -> Any:
+        found = MISSING
+        for look in looks:
+            found = look(data, given, constants)
+            if found is not MISSING and not (several and not found):
+                break
         return found
 
     return reference

@@ -1,7 +1,8 @@
 """The service's interface without a web framework: a request in, an answer out.
 
-Paths, statuses and bodies are those of the API reference (pages 06_1002 to 06_1008 and 06_1016).
-An unknown path is answered as the gateway before the real service does.
+Paths, statuses and bodies are those of the API reference (pages 06_1001 to 06_1016). An unknown path
+is answered as the gateway before the real service does. `fgnb.local.openapi` describes it all, and
+the service gives that description at ``/openapi.json``.
 """
 
 from __future__ import annotations
@@ -9,70 +10,68 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 from collections import ChainMap
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote
+from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import msgspec
 
 from fgnb import jsontext
 from fgnb.config import LOCAL_PROJECT
-from fgnb.errors import AnswerLost, DefinitionError, InputError
-from fgnb.local.catalog import Catalog, DuplicateName, Entry
-from fgnb.local.engine import Engine, Execution
-from fgnb.local.functions import Functions, registered
+from fgnb.errors import AnswerLost, InputError
+from fgnb.local import openapi
+from fgnb.local.catalog import Catalog, DuplicateName
+from fgnb.local.engine import Engine
+from fgnb.local.execution import Clock, Execution, Visit
+from fgnb.local.execution_endpoints import ExecutionEndpoints
+from fgnb.local.executions import Executions
+from fgnb.local.functions import Functions, Isolation, registered
+from fgnb.local.gateway import Gateway
+from fgnb.local.metrics import Metrics
+from fgnb.local.options import DEFAULTS, Options
+from fgnb.local.plan import Plan
+from fgnb.local.refusals import Refused, answer, internal_error, invalid, no_api, too_large
 from fgnb.local.samples import functions as sample_functions
 from fgnb.local.samples import sample_definitions
-from fgnb.wire import (
-    BODY_LIMIT,
-    EXPRESS_LIMIT,
-    INVALID,
-    NOT_FOUND,
-    PAGE_SIZE,
-    REQUEST_ID_HEADER,
-    SYNC_EXECUTIONS,
-    Request,
-    Response,
-)
+from fgnb.local.traces import Traces
+from fgnb.local.workflow_endpoints import WorkflowEndpoints
+from fgnb.wire import BODY_LIMIT, EXPRESS_LIMIT, REQUEST_ID_HEADER, SYNC_EXECUTIONS, Request, Response
 
 log = logging.getLogger("fgnb.local")
 
-_WORKFLOWS = re.compile(r"/v2/(?P<project>[^/]{1,64})/fgs/workflows(?:/(?P<id>[^/]{1,512})(?:/(?P<action>[^/]+))?)?")
-_MESSAGE_LIMIT = 512
+TRACES = 256  # synchronous executions whose traces are kept
+LONGEST_PROJECT = 64  # characters of a project's id
+LONGEST_ID = 512  # characters of any other id in a path
 
+Endpoint = Callable[..., Awaitable[tuple[int, Any]]]
+"""Takes the request, the project's id and the ids in its path; gives status and body, None for no body."""
 
-class _Refused(Exception):
-    def __init__(self, status: int, code: str, message: str) -> None:
-        self.status = status
-        self.code = code
-        self.message = message
-
-
-def _invalid(message: str) -> _Refused:
-    return _Refused(400, INVALID, message)
-
-
-def _not_found() -> _Refused:
-    return _Refused(404, NOT_FOUND, "Function flow not found.")
-
-
-def refusal(status: int, code: str, message: str) -> Response:
-    """Return the answer to a request that is refused before it comes here."""
-    return _refusal(_Refused(status, code, message), str(uuid4()))
+_ENCODER = msgspec.json.Encoder()
+_ANSWER_ID = REQUEST_ID_HEADER.lower()
 
 
 class Service:
     """An embedded service; it is a `fgnb.wire.Transport` to itself.
 
+    Asynchronous executions run on a thread of the service's own: they go on when the event loop of
+    whoever started them ends. Everything may be called from several threads at once.
+
     Args:
         functions: what its workflows may call; by default what `fgnb.function` registered. The
             functions of the sample workflows are found too.
         limit: seconds an execution may take.
+        options: how open points of the service's documents are decided.
+        clock: what waits of workflows are made of.
+        keys: secret keys by access keys; if there are any, requests must be signed, except for the
+            description of the service at ``/openapi.json``: it holds nothing of anybody's, and
+            tools read it before they know how to sign.
         definitions: workflows that are there from the start.
         samples: whether the sample workflows are there, too, but for those whose names are taken.
+        isolation: where functions run that do not say themselves: on threads of this process, or in
+            processes of their own.
+        traces: of how many synchronous executions `trace` can tell what happened.
 
     Raises:
         DefinitionError: a definition is invalid.
@@ -84,17 +83,70 @@ class Service:
         *,
         functions: Functions | None = None,
         limit: float = EXPRESS_LIMIT,
+        options: Options = DEFAULTS,
+        clock: Clock = Clock(),  # noqa: B008  # it is frozen
+        keys: Mapping[str, str] | None = None,
         definitions: Iterable[Mapping[str, Any]] = (),
         samples: bool = True,
+        isolation: Isolation = "thread",
+        traces: int = TRACES,
     ) -> None:
         own = registered if functions is None else functions
-        self.catalog = Catalog()
-        self.engine = Engine(ChainMap(own, sample_functions) if samples else own, limit=limit)
+        self.options = options
+        self.catalog = Catalog(options)
+        self._gateway = Gateway(keys) if keys else None
+        self.engine = Engine(
+            ChainMap(own, sample_functions) if samples else own,
+            limit=limit,
+            options=options,
+            clock=clock,
+            find_workflow=self._plan_of,
+            launch=self._launch,
+            isolation=isolation,
+        )
+        metrics = Metrics(clock.time)
+        self._executions = Executions(self.engine.run, metrics, clock.time, keep_express=options.express_history)
+        self._traces = Traces(traces)
+        self._endpoints = _endpoints(
+            WorkflowEndpoints(self.catalog, metrics),
+            ExecutionEndpoints(self.catalog, self.engine, self._executions, metrics, self._traces, clock),
+        )
         for definition in definitions:
             self.catalog.create(definition, LOCAL_PROJECT)
         for definition in sample_definitions() if samples else ():
             with contextlib.suppress(DuplicateName):
                 self.catalog.create(definition, LOCAL_PROJECT)
+
+    @property
+    def secured(self) -> bool:
+        """Whether requests must be signed with a key."""
+        return self._gateway is not None
+
+    def _plan_of(self, workflow: str) -> tuple[str, Plan] | None:
+        entry = self.catalog.find(workflow)
+        return (entry.info.id, entry.plan) if entry is not None else None
+
+    def _launch(self, execution: Execution) -> None:
+        """Start a sub-flow that nobody waits for."""
+        entry = self.catalog.find(execution.workflow_id)
+        self._executions.start(execution, entry.info.workflow_urn if entry is not None else "")
+
+    def trace(self, execution_id: str) -> tuple[Visit, ...]:
+        """Return what happened at each state of an execution, in the order in which the states began.
+
+        Of synchronous executions, the latest 256 are known once they have ended, unless the service
+        was told another number; of asynchronous ones, those that the service shows.
+
+        Raises:
+            KeyError: nothing is known of such an execution.
+        """
+        visits = self._traces.get(execution_id)
+        if visits is None:
+            record = self._executions.get(execution_id)
+            if record is None:
+                raise KeyError(execution_id)
+            visits = record.visits
+        return visits
 
     async def send(self, request: Request) -> Response:
         """Answer a request; whatever goes wrong inside becomes an answer, too.
@@ -103,163 +155,93 @@ class Service:
             AnswerLost: the caller's own time limit is over.
         """
         request_id = str(uuid4())
+        headers = {_ANSWER_ID: request_id}
         try:
-            async with asyncio.timeout(request.timeout):
-                status, value = await self._route(request)
-            return _answer(status, value, request_id)
+            path = request.path.partition("?")[0]
+            if path == openapi.PATH:
+                status, body = 200, self._description(request)
+            else:
+                if self._gateway is not None:
+                    self._gateway.check(request)
+                called = self._called(request, path)
+                if request.timeout is None:
+                    status, value = await called
+                else:
+                    async with asyncio.timeout(request.timeout):
+                        status, value = await called
+                body = b"" if value is None else _written(value)
+            if body:
+                headers["content-type"] = "application/json"
+            return Response(status=status, headers=headers, body=body)
         except TimeoutError:
             raise AnswerLost(f"no answer within {request.timeout:g} s") from None
-        except _Refused as refused:
-            return _refusal(refused, request_id)
+        except Refused as refused:
+            return answer(refused, request_id)
         except Exception:
             log.exception("request %s failed inside the embedded service", request_id)
-            return _refusal(_Refused(500, INVALID, "Internal Error."), request_id)
+            return answer(internal_error(), request_id)
 
     async def aclose(self) -> None:
         """Do nothing: an embedded service holds nothing that must be given back."""
 
-    async def _route(self, request: Request) -> tuple[int, Any]:
-        path, _, query = request.path.partition("?")
-        found = _WORKFLOWS.fullmatch(path)
-        if found is None:
-            raise _no_api()
-        project = unquote(found["project"])
-        workflow_id, action = (unquote(found[name]) if found[name] else None for name in ("id", "action"))
+    def _description(self, request: Request) -> bytes:
+        if request.method != "GET":
+            raise no_api()
+        return openapi.document(secured=self.secured)
+
+    def _called(self, request: Request, path: str) -> Awaitable[tuple[int, Any]]:
+        """Return the call that a request makes, ready to be awaited."""
+        # "", "v2", the project, "fgs", and then names and ids in turn
+        parts = path.split("/")
+        names = parts[4::2]
+        endpoint = self._endpoints.get((request.method, len(parts), *names))
+        if endpoint is None or parts[0] or parts[1] != "v2" or parts[3] != "fgs":
+            raise no_api()
+        project, *ids = (unquote(part) if "%" in part else part for part in (parts[2], *parts[5::2]))
+        if not 1 <= len(project) <= LONGEST_PROJECT or not all(1 <= len(id) <= LONGEST_ID for id in ids):
+            raise no_api()
         if len(request.body) > BODY_LIMIT:
-            raise _Refused(413, "APIGW.0201", "Request entity too large.")
-        if workflow_id is None:
-            collection: dict[str, Callable[[], tuple[int, Any]]] = {
-                "GET": lambda: self._list(parse_qs(query)),
-                "POST": lambda: self._create(request, project),
-                "DELETE": lambda: self._delete(request),
-            }
-            return _method(collection, request)()
-        if action is None:
-            one: dict[str, Callable[[], tuple[int, Any]]] = {
-                "GET": lambda: (200, self._find(workflow_id).info),
-                "PUT": lambda: self._update(request, project, workflow_id),
-            }
-            return _method(one, request)()
-        actions: dict[str, Callable[[], Awaitable[tuple[int, Any]]]] = {
-            "POST": lambda: self._execute(request, project, workflow_id)
-        }
-        if action != SYNC_EXECUTIONS:
-            raise _no_api()
-        return await _method(actions, request)()
-
-    def _find(self, workflow_id: str) -> Entry:
-        try:
-            return self.catalog[workflow_id]
-        except KeyError:
-            raise _not_found() from None
-
-    def _list(self, query: Mapping[str, list[str]]) -> tuple[int, Any]:
-        mode = query.get("mode", [""])[-1]
-        if mode not in ("", "NORMAL", "EXPRESS"):
-            raise _invalid(f"mode must be NORMAL or EXPRESS, not '{mode}'")
-        limit = _whole_number(query, "limit", PAGE_SIZE)
-        if limit < 1:
-            raise _invalid("limit must be at least 1")
-        page = self.catalog.page(
-            name=query.get("workflow_name", [""])[-1],
-            mode=mode,
-            limit=min(limit, PAGE_SIZE),
-            offset=max(0, _whole_number(query, "offset", 0)),
-        )
-        return 200, page
-
-    def _create(self, request: Request, project: str) -> tuple[int, Any]:
-        definition = _object(request)
-        return 201, _saved(lambda: self.catalog.create(definition, project))
-
-    def _update(self, request: Request, project: str, workflow_id: str) -> tuple[int, Any]:
-        self._find(workflow_id)
-        definition = _object(request)
-        return 200, _saved(lambda: self.catalog.update(workflow_id, definition, project))
-
-    def _delete(self, request: Request) -> tuple[int, Any]:
-        urns = _object(request).get("workflow_urns")
-        if not isinstance(urns, list) or len(urns) > 200 or not all(isinstance(urn, str) for urn in urns):
-            raise _invalid("workflow_urns must be a list of at most 200 URNs")
-        gone, unknown = self.catalog.delete(urns)
-        fail = [{"workflow_urn": urn, "error_detail": "Function flow not found."} for urn in unknown]
-        return 200, {"success": gone, "fail": fail}
-
-    async def _execute(self, request: Request, project: str, workflow_id: str) -> tuple[int, Any]:
-        entry = self._find(workflow_id)
-        if entry.plan.definition.mode != "EXPRESS":
-            name = entry.plan.definition.name
-            raise _invalid(f"workflow '{name}' is NORMAL: only EXPRESS workflows run synchronously")
-        body = _object(request)
-        if "input" not in body:
-            raise _invalid("input is missing")
-        # The page types `input` as an object, too; other values are let through, since a workflow
-        # can work on them and a client must be able to rely on getting back what it sent.
-        headers = body.get("headers")
-        if not isinstance(headers, dict | None):
-            raise _invalid("headers must be an object")
-        execution = Execution(
-            plan=entry.plan,
-            input=body["input"],
-            headers=headers or {},
-            project_id=project,
-            workflow_id=workflow_id,
-        )
-        return 200, await self.engine.execute(execution)
+            raise too_large()
+        return endpoint(request, project, *ids)
 
 
-R = TypeVar("R")
+def _endpoints(workflows: WorkflowEndpoints, executions: ExecutionEndpoints) -> dict[tuple[Any, ...], Endpoint]:
+    """Return the endpoints by method, number of the path's parts, and names in the path."""
+    table: dict[tuple[str, str], Endpoint] = {
+        ("GET", "workflows"): workflows.list,
+        ("POST", "workflows"): workflows.create,
+        ("DELETE", "workflows"): workflows.delete,
+        ("GET", "workflows/*"): workflows.show,
+        ("PUT", "workflows/*"): workflows.update,
+        ("POST", f"workflows/*/{SYNC_EXECUTIONS}"): executions.run,
+        ("POST", "workflows/*/executions"): executions.start,
+        ("GET", "workflows/*/executions"): executions.list,
+        ("GET", "workflows/*/executions-history"): executions.history,
+        ("GET", "workflows/*/executions/*"): executions.show,
+        ("POST", "workflows/*/executions/*/terminate"): executions.terminate,
+        ("POST", "workflows/*/executions/*/retry"): executions.retry,
+        ("POST", "workflows/*/callback"): executions.call_back,
+        ("GET", "workflow-statistic"): workflows.tenant_metric,
+        ("GET", "workflow-statistic/*"): workflows.workflow_metric,
+        ("GET", "quotas"): workflows.quotas,
+    }
+    return {
+        (method, 4 + len(path.split("/")), *path.split("/")[::2]): endpoint
+        for (method, path), endpoint in table.items()
+    }
 
 
-def _method(handlers: Mapping[str, Callable[[], R]], request: Request) -> Callable[[], R]:
+def _written(value: Any) -> bytes:
+    """Write an answer's body exactly; all of it is JSON already, so nothing changes silently.
+
+    Raises:
+        Refused: it is nested too deeply.
+    """
     try:
-        return handlers[request.method]
-    except KeyError:
-        raise _no_api() from None
-
-
-def _no_api() -> _Refused:
-    return _Refused(404, "APIGW.0101", "The API does not exist or has not been published in the environment.")
-
-
-def _whole_number(query: Mapping[str, list[str]], name: str, default: int) -> int:
-    text = query.get(name, [str(default)])[-1]
+        return _ENCODER.encode(value)
+    except (UnicodeEncodeError, RecursionError):
+        pass
     try:
-        return int(text)
-    except ValueError:
-        raise _invalid(f"{name} must be a whole number, not '{text[:40]}'") from None
-
-
-def _object(request: Request) -> dict[str, Any]:
-    try:
-        value = jsontext.loads(request.body.decode())
-    except UnicodeDecodeError:
-        raise _invalid("the body is not UTF-8") from None
-    except InputError as error:
-        raise _invalid(str(error).splitlines()[0]) from None
-    if not isinstance(value, dict):
-        raise _invalid("the body must be a JSON object")
-    return value
-
-
-def _saved(save: Callable[[], Entry]) -> Any:
-    try:
-        return save().summary
-    except DuplicateName as error:
-        raise _invalid(str(error)) from None
-    except DefinitionError as error:
-        problems = [str(problem) for problem in error.problems]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise _invalid(problems[0][: _MESSAGE_LIMIT - len(more)] + more) from None
-
-
-def _refusal(refused: _Refused, request_id: str) -> Response:
-    body = {"error_code": refused.code, "error_msg": refused.message[:_MESSAGE_LIMIT]}
-    if refused.status != 404 or refused.code != NOT_FOUND:  # ErrorRsp404 alone has no request_id
-        body["request_id"] = request_id
-    return _answer(refused.status, body, request_id)
-
-
-def _answer(status: int, value: Any, request_id: str) -> Response:
-    headers = {"content-type": "application/json", REQUEST_ID_HEADER.lower(): request_id}
-    return Response(status=status, headers=headers, body=jsontext.dumps(msgspec.to_builtins(value)))
+        return jsontext.dumps(msgspec.to_builtins(value))
+    except (InputError, RecursionError):
+        raise invalid("the answer is nested too deeply to be written") from None

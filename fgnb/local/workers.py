@@ -5,26 +5,21 @@ not have to wait: a thread's hand-over is paid once a run, not once a call. What
 a pause, an async function, or several functions at once, it yields, and goes on afterwards on any
 thread. A function that outlives its limit is left behind with its thread, since Python can't stop
 it, and its walk fails without waiting for it; the thread serves others again once it returns.
-Daemon threads, unlike those of ``ThreadPoolExecutor`` and ``asyncio.to_thread``, do not hold up the
-interpreter's exit.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
-import queue
-import threading
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from time import monotonic
 from typing import Any
 
 from fgnb.background import BackgroundLoop, forget_in_child
-from fgnb.local.functions import Context, Function, FunctionFailed, failure_of, result_value
+from fgnb.local.context import Context
+from fgnb.local.functions import Function, FunctionFailed, failure_of, result_value
+from fgnb.local.threads import Job, Threads
 
-MAX_THREADS = 64  # walks running at once; more wait for their turn
 MAX_LEFT_BEHIND = 256  # threads that may be stuck in functions before new runs are refused
 TICK = 0.25  # seconds between two looks at a running walk; shorter limits are looked at on their own
 PING = 0.5  # seconds the loop of async functions may take to show that it is alive
@@ -37,32 +32,15 @@ class Abandoned(BaseException):
     """Ends a thread's part in a walk that has ended without it; no handler must catch it."""
 
 
-class _Ticket:
-    """The right to say how one call ended: whoever claims it first, the caller or the watch."""
-
-    __slots__ = ("_unclaimed", "function", "until")
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-        self.until = monotonic() + function.timeout
-        self._unclaimed = [None]
-
-    def claim(self) -> bool:
-        try:
-            self._unclaimed.pop()  # atomic
-        except IndexError:
-            return False
-        return True
-
-
 class Strand:
     """One walk under way: makes its calls, and is watched while it does."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ticket: _Ticket | None = None
+        self._function: Function | None = None
+        self._ticket: list[float] = []  # when the present call's time is over; whoever pops it says how it ended
         self._over = False
-        self._job: _Job | None = None
+        self._job: Job | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def call(self, function: Function, event: Any, context: Context) -> Any:
@@ -74,7 +52,8 @@ class Strand:
         """
         if self._over:
             raise Abandoned
-        ticket = self._ticket = _Ticket(function)
+        self._function = function
+        self._ticket = ticket = [monotonic() + function.timeout]
         if function.timeout < TICK:
             self._loop.call_soon_threadsafe(self._look)
         error: BaseException | None = None
@@ -82,14 +61,15 @@ class Strand:
             result = function.handler(event, context)
         except BaseException as raised:  # a function's SystemExit must not end the thread
             error = raised
-        if not ticket.claim():
-            raise Abandoned
-        self._ticket = None
+        try:
+            ticket.pop()  # atomic
+        except IndexError:
+            raise Abandoned from None
         if error is not None:
             raise failure_of(error)
         return result_value(result)
 
-    def watch(self, job: _Job) -> None:
+    def watch(self, job: Job) -> None:
         """Look after the walk, whose next part is `job`, until `leave`."""
         self._job = job
         self._timer = self._loop.call_later(TICK, self._look)
@@ -106,13 +86,19 @@ class Strand:
         """End the present call if its time is over; else come back when it will be."""
         if self._job is None:
             return
-        ticket, now = self._ticket, monotonic()
-        if ticket is not None and now >= ticket.until and ticket.claim():
-            self._job.fail(timed_out(ticket.function))
-            return
+        ticket, function, now = self._ticket, self._function, monotonic()
+        wait = TICK
+        try:
+            until = ticket[0]
+            if now >= until and function is not None:
+                ticket.pop()
+                self._job.fail(timed_out(function))
+                return
+            wait = min(TICK, max(0.001, until - now))
+        except IndexError:  # no call is under way, or it ended this instant
+            pass
         if self._timer is not None:
             self._timer.cancel()
-        wait = TICK if ticket is None else min(TICK, max(0.001, ticket.until - now))
         self._timer = self._loop.call_later(wait, self._look)
 
 
@@ -127,8 +113,7 @@ class Workers:
 
     def forget(self) -> None:
         """Start with no threads; those of before serve what they have."""
-        self._pool = _DaemonPool()
-        self._slots = asyncio.Semaphore(MAX_THREADS)
+        self._threads = Threads()
 
     async def run(self, make: Callable[[Strand], Walk]) -> Any:
         """Run the walk that `make` gives for a strand, and return its result.
@@ -150,18 +135,21 @@ class Workers:
 
     async def _advance(self, strand: Strand, go_on: Callable[[], Any]) -> tuple[bool, Any]:
         """Let a walk run on a thread: to its end with its result, or to what it wants awaited."""
-        if self._pool.left_behind >= MAX_LEFT_BEHIND:
+        if self._threads.left_behind >= MAX_LEFT_BEHIND:
             message = f"{MAX_LEFT_BEHIND} calls outlived their timeouts and still run: restart the process"
             raise FunctionFailed(message, "TooManyStuckCalls")
-        async with self._slots:
-            job = self._pool.start(partial(_part, go_on))
-            strand.watch(job)
-            try:
-                part: tuple[bool, Any] = await job.future
-                return part
-            finally:
-                strand.leave()
-                self._pool.leave(job)
+        job = self._threads.start(partial(_part, go_on))
+        part: tuple[bool, Any]
+        if (future := self._threads.listen(job)) is None:
+            part = job.outcome()
+            return part
+        strand.watch(job)
+        try:
+            part = await future
+            return part
+        finally:
+            strand.leave()
+            self._threads.drop(job)
 
     async def call_async(self, function: Function, event: Any, context: Context) -> Any:
         """Call an async function and return its result as a JSON value.
@@ -192,7 +180,7 @@ class Workers:
 
 def timed_out(function: Function) -> FunctionFailed:
     """Return the failure of a call that took longer than the function's timeout."""
-    return FunctionFailed(f"call invoke timeout {function.timeout:g}s", "FunctionTimeout")
+    return FunctionFailed(f"call invoke timeout {function.timeout:g}s", "FunctionTimeout", status=504)
 
 
 def _part(go_on: Callable[[], Any]) -> tuple[bool, Any]:
@@ -212,76 +200,3 @@ async def _await(function: Function, event: Any, context: Context) -> Any:
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise  # cancelled by us, not by the function itself
         raise failure_of(error) from None
-
-
-class _Job:
-    """A piece of work for a thread, and the future of its result on the loop that asked for it."""
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self.work = work
-        self.context = contextvars.copy_context()  # what a function prints belongs to the cell that runs it
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self.loop.create_future()
-        self.over = False
-        self.left = False
-
-    def fail(self, error: Exception) -> None:
-        """End it for whoever waits, on the loop, while its thread still works."""
-        if not self.future.done():
-            self.future.set_exception(error)
-
-    def finish(self, result: Any, error: BaseException | None) -> None:
-        """Hand the result over, from the thread."""
-
-        def deliver() -> None:
-            if not self.future.done():
-                if error is None:
-                    self.future.set_result(result)
-                else:
-                    self.future.set_exception(error)
-            if not self.future.cancelled():
-                self.future.exception()  # looked at: nobody may be waiting any more
-
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self.loop.call_soon_threadsafe(deliver)
-
-
-class _DaemonPool:
-    """Daemon threads that wait for jobs; a new one starts whenever none is idle."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[queue.SimpleQueue[_Job]] = []
-        self.left_behind = 0
-
-    def start(self, work: Callable[[], Any]) -> _Job:
-        job = _Job(work)
-        with self._lock:
-            inbox = self._idle.pop() if self._idle else None
-        if inbox is None:
-            inbox = queue.SimpleQueue()
-            threading.Thread(target=self._serve, args=(inbox,), name="fgnb-function", daemon=True).start()
-        inbox.put(job)
-        return job
-
-    def leave(self, job: _Job) -> None:
-        """Count a job that nobody waits for any more but that still runs."""
-        with self._lock:
-            if not job.over:
-                job.left = True
-                self.left_behind += 1
-
-    def _serve(self, inbox: queue.SimpleQueue[_Job]) -> None:
-        while True:
-            job = inbox.get()
-            result, error = None, None
-            try:
-                result = job.context.run(job.work)
-            except BaseException as raised:
-                error = raised
-            with self._lock:
-                job.over = True
-                self.left_behind -= job.left
-                self._idle.append(inbox)
-            job.finish(result, error)
-            del job, result, error  # an idle thread must not keep the last run's values alive

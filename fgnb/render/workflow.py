@@ -13,7 +13,7 @@ from fgnb.render.value import compact
 from fgnb.wire import Operation, Sleep, State, WorkflowDefinition
 
 if TYPE_CHECKING:
-    from fgnb.session import Workflow
+    from fgnb.deployment import Workflow
 
 _HEAD = ("state", "name", "does", "arguments", "then")
 

@@ -9,13 +9,15 @@ came. Nothing goes through float, nothing is guessed from text. null and a missi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
+from fgnb.local.execution import Visit
 from fgnb.paths import Path, format_path, leaves
 from fgnb.runs.run import STATUSES, Run
+from fgnb.runs.trace import place_of, status_of
 from fgnb.wire import WorkflowSummary, parse_time
 
 TIME = pd.DatetimeTZDtype("us", "UTC")
@@ -164,3 +166,27 @@ def text_frame(index: str, rows: Mapping[str, Sequence[str | None]], columns: Se
     """Return a frame of texts: `rows` by the name that stands in the index."""
     cells = {name: _text(row[number] for row in rows.values()) for number, name in enumerate(columns)}
     return pd.DataFrame(cells, index=pd.Index(_text(rows), name=index))
+
+
+def trace_frame(visits: Sequence[Visit]) -> pd.DataFrame:
+    """Return attempts at states as a frame; see `fgnb.runs.trace.Trace.frame`."""
+    failures = [visit.failure or {} for visit in visits]
+    ends = [visit.end for visit in visits]
+    return pd.DataFrame(
+        {
+            "node_id": _text(visit.step.id for visit in visits),
+            "node_name": _text(visit.step.name for visit in visits),
+            "place": _text(place_of(visit) for visit in visits),
+            "attempt": pd.array([visit.attempt for visit in visits], dtype="Int64"),
+            "status": _text(status_of(visit) for visit in visits),
+            "begin_time": _times(datetime.fromtimestamp(visit.begin, UTC) for visit in visits),
+            "end_time": _times(None if end is None else datetime.fromtimestamp(end, UTC) for end in ends),
+            "elapsed": pd.array(
+                [float("nan") if visit.end is None else visit.end - visit.begin for visit in visits], dtype="float64"
+            ),
+            "input": pd.Series([visit.input for visit in visits], dtype="object"),
+            "output": pd.Series([visit.output for visit in visits], dtype="object"),
+            "error_type": _text(failure.get("errorType") for failure in failures),
+            "error_message": _text(failure.get("errorMessage") for failure in failures),
+        }
+    )

@@ -1,102 +1,126 @@
-"""What a state costs in the engine, beside plain Python calls, in one run.
+"""What a state costs in the engine, beside plain Python and other interpreters, in one run.
 
-    python tests/benchmarks/engine.py [--rounds N]
+    python3 tests/benchmarks/engine.py [--rounds N] [--only SCENARIO]...
 
-Ten states in sequence, each calling ``{"v": v + 1}`` through an argument template and an output
-filter, with every limit enforced, one run after the other. Prints medians of rounds that take turns,
-in microseconds of wall time per state, and the ratio.
+The scenarios are those of scenarios.py; every result is checked. Runs follow one another, with every limit
+enforced, and the subjects take turns. Prints, for each, the median and the best of the rounds in
+microseconds of wall time per state (per item for Foreach), the median of the CPU time, how many times the
+plain Python calls' time it is, and how many times moto's whole cost of an execution is that.
 """
 
 import argparse
 import asyncio
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from peers import INSTALL, MOTO_WHOLE, peers
+from scenarios import SCENARIOS, Scenario, add_one, add_one_async
+from turns import Samples, Subject, machine, take_turns
+
 from fgnb.local.definitions import compile_definition
-from fgnb.local.engine import Engine, Execution
+from fgnb.local.engine import Engine
+from fgnb.local.execution import Execution
 from fgnb.local.functions import Functions
 
-STATES = 10
-RUNS = 200
+PLAIN = "plain Python calls (limit)"
+TO_THREAD = "asyncio.to_thread per call"
+SYNC = "fgnb engine"
+ASYNC = "fgnb engine, async function"
 
 
-def add_one(event: dict[str, int], context: object) -> dict[str, int]:
-    """Return the next number."""
-    return {"v": event["v"] + 1}
+def plain(scenario: Scenario) -> Subject:
+    """Return the calls and comparisons alone: no engine can be faster."""
+
+    def runs(times: int) -> None:
+        for _ in range(times):
+            assert scenario.plain(scenario.input) == scenario.expected
+
+    return runs
 
 
-def definition() -> dict[str, Any]:
-    """Return ten states in sequence."""
-    states = [
-        {
-            "id": f"s{number}",
-            "name": f"s{number}",
-            "type": "Operation",
-            "end": number == STATES - 1,
-            "transition": f"s{number + 1}" if number < STATES - 1 else "",
-            "actions": [{"function_ref": {"ref_name": "add", "arguments": {"v": "$.v | 0"}}}],
-            "state_data_filter": {"input": "$", "output": "$"},
-        }
-        for number in range(STATES)
-    ]
-    functions = [{"name": "add", "operation": "urn:fss:local:p:function:default:add_one:latest"}]
+def to_thread(scenario: Scenario, runner: asyncio.Runner) -> Subject:
+    """Return each call handed to a thread of its own: what an engine must not do."""
+
+    async def together(events: list[Any]) -> Any:
+        return list(await asyncio.gather(*(asyncio.to_thread(add_one, event) for event in events)))
+
+    async def in_sequence(data: Any) -> Any:
+        for _ in range(scenario.states):
+            data = await asyncio.to_thread(add_one, data)
+        return data
+
+    async def once() -> Any:
+        if not scenario.collects:
+            return await in_sequence(scenario.input)
+        return await together(scenario.input.get("items") or [scenario.input] * scenario.states)
+
+    return _repeated(once, scenario.expected, runner)
+
+
+def engine(scenario: Scenario, runner: asyncio.Runner, handler: Callable[..., Any]) -> Subject:
+    """Return the engine with a function registered as ``add_one``."""
+    functions = Functions()
+    functions.register(handler, name="add_one")
+    ours, plan = Engine(functions), compile_definition(scenario.definition)
+
+    async def once() -> Any:
+        execution = Execution(plan=plan, input=scenario.input, headers={}, project_id="p", workflow_id="w")
+        answer = await ours.execute(execution)
+        assert answer.status == "success", answer
+        return answer.output["result"] if scenario.collects else answer.output
+
+    return _repeated(once, scenario.expected, runner)
+
+
+def _repeated(once: Callable[[], Coroutine[Any, Any, Any]], expected: Any, runner: asyncio.Runner) -> Subject:
+    async def repeat(times: int) -> None:
+        for _ in range(times):
+            assert (output := await once()) == expected, output
+
+    return lambda times: runner.run(repeat(times))
+
+
+def subjects(scenario: Scenario, runner: asyncio.Runner) -> dict[str, Subject | None]:
+    """Return everything that can do a scenario; None for what isn't installed."""
+    calls = {} if scenario.name == "switch10" else {TO_THREAD: to_thread(scenario, runner)}
     return {
-        "name": "sequence",
-        "mode": "EXPRESS",
-        "start": "s0",
-        "functions": functions,
-        "states": states,
-        "constants": {},
-        "retries": [],
+        PLAIN: plain(scenario),
+        **calls,
+        SYNC: engine(scenario, runner, add_one),
+        ASYNC: engine(scenario, runner, add_one_async),
+        **peers(scenario),
     }
 
 
-def plain() -> Callable[[], None]:
-    """Ten plain calls: the limit."""
-
-    def go() -> None:
-        for _ in range(RUNS):
-            data = {"v": 0}
-            for _ in range(STATES):
-                data = add_one(data, None)
-            assert data == {"v": STATES}
-
-    return go
-
-
-def engine() -> Callable[[], None]:
-    """The engine, one run after the other."""
-    functions = Functions()
-    functions.register(add_one)
-    ours, plan = Engine(functions), compile_definition(definition())
-
-    async def runs() -> None:
-        for _ in range(RUNS):
-            execution = Execution(plan=plan, input={"v": 0}, headers={}, project_id="p", workflow_id="w")
-            answer = await ours.execute(execution)
-            assert answer.output == {"v": STATES}, answer
-
-    return lambda: asyncio.run(runs())
+def table(scenario: Scenario, names: list[str], samples: dict[str, Samples]) -> str:
+    """Return the figures of one scenario as text."""
+    lines = [f"{scenario.name:<28} {'median':>10} {'best':>10} {'CPU':>10} {'x limit':>9} {'moto /':>9}   us per state"]
+    for name in names:
+        if (sample := samples.get(name)) is None:
+            lines.append(f"  {name:<28} not installed ({INSTALL[name]})")
+            continue
+        each = [value / scenario.states for value in (sample.median, sample.best, sample.median_cpu)]
+        figures = "".join(f"{value:>11,.2f}" for value in each)
+        less = f"{samples[MOTO_WHOLE].ratio(sample):>10,.1f}" if MOTO_WHOLE in samples else f"{'-':>10}"
+        lines.append(f"  {name:<26}{figures}{sample.ratio(samples[PLAIN]):>10,.1f}{less}")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description="What a state costs in the engine.")
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
-    subjects = {"plain Python calls (limit)": plain(), "fgnb engine": engine()}
-    samples: dict[str, list[float]] = {name: [] for name in subjects}
-    for _ in range(rounds + 1):  # the first round warms up
-        for name, go in subjects.items():
-            began = time.perf_counter()
-            go()
-            samples[name].append((time.perf_counter() - began) / RUNS / STATES * 1e6)
-    medians = {name: statistics.median(values[1:]) for name, values in samples.items()}
-    for name, median in medians.items():
-        print(f"{name:<28} {median:9.2f} us per state   best {min(samples[name]):9.2f}")
-    print(f"ratio to the limit           {medians['fgnb engine'] / medians['plain Python calls (limit)']:9.1f}")
+    parser.add_argument("--only", action="append", choices=[scenario.name for scenario in SCENARIOS])
+    given = parser.parse_args()
+    print(machine(), end="\n\n")
+    for scenario in SCENARIOS:
+        if given.only and scenario.name not in given.only:
+            continue
+        with asyncio.Runner() as runner:
+            all_of_them = subjects(scenario, runner)
+            installed = {name: subject for name, subject in all_of_them.items() if subject is not None}
+            samples = take_turns(installed, rounds=given.rounds)
+        print(table(scenario, list(all_of_them), samples), end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

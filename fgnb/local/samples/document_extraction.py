@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import Any
 
-from fgnb.local.functions import Context
+from fgnb.local.context import Context
 
 TIMEOUT = 60.0
 

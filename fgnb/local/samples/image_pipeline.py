@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from fgnb.local.functions import Context
+from fgnb.local.context import Context
 
 TIMEOUT = 5.0
 

@@ -1,0 +1,41 @@
+"""A trace as a table: the states in the order in which they began, with what went in and out."""
+
+from __future__ import annotations
+
+from fgnb.local.execution import Visit
+from fgnb.render import html
+from fgnb.render.listing import listing
+from fgnb.render.text import cut
+from fgnb.render.value import compact
+from fgnb.runs.trace import Trace, place_of, status_of
+
+ROWS = 60
+CELL = 70  # characters of a value
+_HEAD = ("state", "at", "attempt", "status", "ms", "input", "output or error")
+
+
+def show(trace: Trace) -> dict[str, str]:
+    """Return the trace as a MIME bundle."""
+    count = len(trace)
+    title = f"execution {trace.execution_id}, {count:,} {'attempt' if count == 1 else 'attempts'} at states"
+    shown = trace.visits[:ROWS]
+    rows = [_cells(visit) for visit in shown]
+    cells = [
+        (
+            html.span(row[0], "font-weight:600"),
+            *map(html.escape, row[1:5]),
+            *(html.span(text, html.MONO) for text in row[5:]),
+        )
+        for row in rows
+    ]
+    more = f"… {count - len(shown):,} more; see .frame" if count > len(shown) else ""
+    return listing(title, _HEAD, rows, cells, more=more)
+
+
+def _cells(visit: Visit) -> tuple[str, ...]:
+    elapsed = "" if visit.end is None else f"{(visit.end - visit.begin) * 1000:,.1f}"
+    result = visit.failure["errorMessage"] if visit.failure is not None else compact(visit.output, CELL)
+    if visit.end is None or visit.cancelled:
+        result = ""
+    place, attempt = place_of(visit), str(visit.attempt)
+    return visit.step.id, place, attempt, status_of(visit), elapsed, compact(visit.input, CELL), cut(str(result), CELL)
