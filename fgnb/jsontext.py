@@ -35,6 +35,31 @@ class _Refused:
         self.key = key
 
 
+class _Doubtful(Exception):
+    """The text needs a closer look, which tells the place of what is wrong."""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Doubtful
+    return value
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if value in (_INF, -_INF):
+        raise _Doubtful
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise _Doubtful
+
+
+_READ = json.JSONDecoder(object_pairs_hook=_members, parse_float=_number, parse_constant=_constant).decode
+
+
 def loads(text: str) -> Any:
     """Read a JSON text that a person wrote.
 
@@ -42,6 +67,14 @@ def loads(text: str) -> Any:
         SyntaxProblem: it is not JSON; with line and column.
         InputError: a duplicate key, NaN, or a number beyond a double's range; with its path.
     """
+    try:
+        return _READ(text)  # made once: a decoder with hooks costs more than most texts
+    except (_Doubtful, ValueError, RecursionError):
+        return _examined(text)
+
+
+def _examined(text: str) -> Any:
+    """Read a JSON text as `loads` does, or raise with the place of what is wrong."""
     refused: list[_Refused] = []
 
     def refuse(message: str, key: str | None = None) -> _Refused:

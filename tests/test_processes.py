@@ -156,6 +156,26 @@ def test_results_follow_the_same_rules_as_in_a_thread(processes, make):
     assert outcome(lambda: call(processes, lambda event, context: make())) == outcome(lambda: result_value(make()))
 
 
+def test_a_value_that_is_nested_too_deeply_is_refused_and_no_process_ends_for_it(processes):
+    def nest(event, context):
+        value = 1
+        for _ in range(event["depth"]):
+            value = [value]
+        return [os.getpid(), value]
+
+    def outcome(depth):
+        try:
+            return call(processes, nest, {"depth": depth})[0]
+        except FunctionFailed as failed:
+            return failed.failure["errorType"]
+
+    results = [outcome(depth) for depth in [10, *range(970, 1010), 100_000, 10]]
+    assert set(results) == {results[0], "InvalidResult"}
+    assert results[-2:] == ["InvalidResult", results[0]]
+
+    assert failure(processes, echo, nest({"depth": 100_000}, None))["errorType"] == "RequestTooLarge"
+
+
 def test_async_functions_run_on_one_loop_call_after_call(own):
     loops = set()
 
@@ -565,16 +585,18 @@ def test_a_call_cancelled_while_it_waits_takes_no_turn(processes):
 # --- what a process loads ------------------------------------------------------------------------
 
 
-def test_a_handler_that_takes_anothers_place_is_called_with_its_changed_module(processes, tmp_path, monkeypatch):
+def test_functions_of_a_module_that_was_loaded_again_are_the_new_ones(processes, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)  # after processes have started
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     file = tmp_path / "changing_module.py"
-    file.write_text("def handler(event, context): return ['old']")
+    source = "def {}(event, context): return ['{}']\n"
+    file.write_text(source.format("one", "old"))
     module = importlib.import_module("changing_module")
-    assert call(processes, module.handler, name="changing") == ["old"]
-    file.write_text("def handler(event, context): return ['new one']")
+    assert call(processes, module.one) == ["old"]
+    file.write_text(source.format("one", "newer") + source.format("two", "new"))
     importlib.reload(module)
-    assert call(processes, module.handler, name="changing") == ["new one"]
+    assert call(processes, module.two) == ["new"]  # which its process would not find in the old one
+    assert call(processes, module.one) == ["newer"]
     del sys.modules["changing_module"]
 
 
@@ -604,7 +626,7 @@ def test_a_module_that_cant_be_loaded_there_says_so(processes, tmp_path, monkeyp
 def test_processes_start_when_they_are_needed_and_one_is_kept_ready():
     before = children()
     processes = Processes(size=2)
-    assert children() == before
+    assert children() <= before  # those of other tests may end meanwhile
     used = call(processes, pid)
     wait_until(lambda: len(children() - before) == 2)
     assert used in children()
@@ -612,7 +634,7 @@ def test_processes_start_when_they_are_needed_and_one_is_kept_ready():
     assert call(processes, echo, 1) == 1
     wait_until(lambda: len(children() - before) == 2)
     processes.close()
-    assert children() == before  # no zombie either
+    assert children() <= before  # no zombie either
 
 
 def test_close_ends_the_calls_under_way_and_a_later_call_begins_anew(own, tmp_path):
@@ -632,9 +654,9 @@ def test_processes_end_when_nobody_needs_them_any_more():
     before = children()
     processes = Processes(size=2)
     call(processes, echo, 1)
-    assert children() > before
+    assert children() - before
     del processes
-    wait_until(lambda: gc.collect() is not None and children() == before)
+    wait_until(lambda: gc.collect() >= 0 and children() <= before)
 
 
 PARENT = f"""

@@ -10,14 +10,21 @@ import pytest
 import fgnb
 from fgnb import session
 from fgnb.config import LOCAL_PROJECT
+from fgnb.errors import ConfigError, InputError
 from fgnb.local.functions import registered
+from fgnb.local.options import Options
 from fgnb.session import connect
-from tests.flows import one_call
+from tests.flows import flow, one_call, sleep
 
 
 @pytest.fixture(autouse=True)
 def _no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_default", None)
+
+
+@pytest.fixture
+def local() -> session.Session:
+    return connect("local")
 
 
 @pytest.fixture
@@ -179,3 +186,54 @@ def test_reprs_are_short_and_name_the_connection() -> None:
     assert repr(connected) == "<Session connected to local>"
     assert repr(connected.workflow("order-triage")) == "<Workflow order-triage, 4 states>"
     connected.close()
+
+
+# --- traces and settings of the embedded service -------------------------------------------------
+
+
+def test_a_trace_tells_what_happened_at_each_state(local: session.Session) -> None:
+    run = local.run("order-triage", {"sku": "A-100", "qty": 3})
+    for asked in (run, run.execution_id):
+        trace = local.trace(asked)
+        assert [visit.step.id for visit in trace] == ["price", "stock", "decide", "end"]
+    frame = trace.frame
+    assert frame["status"].tolist() == ["success"] * 4
+    assert frame["input"].iloc[0] == {"sku": "A-100", "qty": 3}
+    assert frame["output"].iloc[-1] == run.output
+    assert (frame["elapsed"] >= 0).all()
+    assert str(frame["begin_time"].dtype) == "datetime64[us, UTC]"
+    assert "decide" in trace._repr_mimebundle_()["text/plain"]
+
+
+def test_a_trace_of_a_failed_run_names_the_failure(local: session.Session) -> None:
+    run = local.run("order-triage", {"sku": "nope", "qty": 3}, check=False)
+    row = local.trace(run).frame.iloc[-1]
+    assert (row["status"], row["node_id"]) == ("fail", run.node_errors[0].node_id)
+    assert (row["error_type"], row["error_message"]) == (
+        run.node_errors[0].error_type,
+        run.node_errors[0].error_message,
+    )
+
+
+def test_a_trace_that_is_not_kept_is_said_clearly(local: session.Session, serve: str) -> None:
+    with pytest.raises(InputError, match="nothing is known of execution x"):
+        local.trace("x")
+    session = connect(serve)
+    try:
+        with pytest.raises(InputError, match="only the embedded service in this process"):
+            session.trace("x")
+    finally:
+        session.close()
+
+
+def test_the_embedded_service_can_be_set_up_otherwise() -> None:
+    usual, quick = connect("local"), connect("local", limit=0.2)
+    assert connect("local").client.show("order-triage").id == usual.client.show("order-triage").id
+    quick.deploy(flow(sleep("wait", 60), name="sleepy"))
+    assert quick.run("sleepy", check=False).status == "timeout"
+    assert "sleepy" not in usual.workflows().index
+    strict = connect("local", options=Options(unresolved="fail"))
+    strict.deploy(one_call("order_price", {"x": "$.nope"}, name="strict"))
+    assert "$.nope" in strict.run("strict", check=False).node_errors[0].error_message
+    with pytest.raises(ConfigError, match="give them to fgnb serve"):
+        connect("http://127.0.0.1:1", limit=3)

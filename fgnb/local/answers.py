@@ -75,13 +75,13 @@ def error_text(visit: Visit, options: Options) -> str:
 
 
 def time_text(moment: float) -> str:
-    """Write seconds since the epoch as the service does."""
-    return _second(int(moment))
+    """Write seconds since the epoch as the service does: to the second."""
+    return _second_text(int(moment))
 
 
-@lru_cache(maxsize=256)  # most that is written is of the present second
-def _second(moment: int) -> str:
-    return format_time(datetime.fromtimestamp(moment, UTC))
+@lru_cache(64)
+def _second_text(second: int) -> str:
+    return format_time(datetime.fromtimestamp(second, UTC))
 
 
 def execution_brief(record: Record) -> ExecutionBrief:

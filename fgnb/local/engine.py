@@ -6,7 +6,6 @@ state. Where the service's documents are silent, `fgnb.local.options` says what 
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,18 +14,17 @@ from typing import Any
 from fgnb.errors import did_you_mean
 from fgnb.local.answers import sync_answer
 from fgnb.local.context import Context
-from fgnb.local.execution import Clock, Ended, Execution, Track, Visit
+from fgnb.local.execution import Clock, Ended, Execution, Track
 from fgnb.local.expressions import MISSING, ExpressionError, Query
 from fgnb.local.functions import Function, FunctionFailed, Isolation, event_of
 from fgnb.local.graph import QUOTED
+from fgnb.local.limits import within
 from fgnb.local.options import DEFAULTS, Options
 from fgnb.local.plan import Call, Calls, Choice, Fork, Handler, Loop, Pause, Plan, Step, Sub
 from fgnb.local.processes import Processes
 from fgnb.local.together import StatesFailed, follow_all, follow_paced, follow_until
 from fgnb.local.workers import Strand, Walk, Workers
 from fgnb.wire import EXPRESS_LIMIT, SyncExecution
-
-MAX_VISITS = 10_000  # that are kept of one execution
 
 
 class ResultRefused(FunctionFailed):
@@ -85,8 +83,7 @@ class Engine:
         if execution.visits is None and self.options.handled_errors:
             execution.visits = []
         try:
-            async with asyncio.timeout(None if execution.unlimited else self.limit):
-                output = await self._whole(execution)
+            output = await within(None if execution.unlimited else self.limit, self._whole(execution))
         except StatesFailed as failed:
             return Ended(status="fail", begin=begin, end=self._clock.time(), failed=failed.visits)
         except TimeoutError:
@@ -125,14 +122,11 @@ class Engine:
     def _walk(self, strand: Strand, track: Track) -> Walk:
         """Go from state to state; `track` tells where, if a state fails or its thread is left behind."""
         execution, now = track.execution, self._clock.time
-        running, visits = execution.running, execution.visits
+        running = execution.running
         apart = self.options.sequential_input == "state"
         while True:
             step, data = track.step, track.data
-            track.visit = visit = Visit(step, track.place, track.retries + 1, data, now())
-            running.add(visit)
-            if visits is not None and len(visits) < MAX_VISITS:
-                visits.append(visit)
+            visit = track.begin(now())
             try:
                 if step.input_filter is not None:
                     data = _filtered(step.input_filter, data, "input")
@@ -169,18 +163,18 @@ class Engine:
 
     async def _recover(self, track: Track, failure: FunctionFailed) -> None:
         """Retry the state that failed, or go where its ``on_errors`` point, by setting `track`."""
-        visit, execution = track.visit, track.execution
-        assert visit is not None  # noqa: S101  # a state has begun before it fails
-        visit.end, visit.failure = self._clock.time(), failure.failure
+        now, execution = self._clock.time(), track.execution
+        visit = track.visit or track.begin(now)  # it may be refused before it begins
+        visit.end, visit.failure = now, failure.failure
         execution.running.discard(visit)
-        execution.give_up_below(visit, visit.end)
+        execution.give_up_below(visit, now)
         failed = StatesFailed(failure, failure.visits if isinstance(failure, StatesFailed) else (visit,))
         try:
             handler = _handler(track.step, failure, execution)
             retry = handler.retry if handler is not None else None
             if retry is not None and track.retries < retry.max_attempts - (self.options.max_attempts == "calls"):
                 failed.note_handled()
-                track.retries += 1
+                track.again()
                 await self._clock.sleep(retry.delay)
             elif handler is not None and handler.target is not None:
                 track.go(handler.target, _left_over(track.step, failure))

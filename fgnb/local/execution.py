@@ -11,6 +11,8 @@ from uuid import uuid4
 
 from fgnb.local.plan import Chain, Plan, Step
 
+MAX_VISITS = 10_000  # that are kept of one execution
+
 Place = tuple[tuple[str, int], ...]
 """Where in branches and loops a state runs: the id of each state around it, and the branch or iteration."""
 
@@ -64,11 +66,26 @@ class Track:
         """Return a way through a chain inside the present state: a branch or an iteration."""
         return Track(self.execution, chain, data, (*self.place, (self.step.id, number)))
 
+    def begin(self, now: float) -> Visit:
+        """Begin an attempt at the present state."""
+        execution = self.execution
+        self.visit = visit = Visit(self.step, self.place, self.retries + 1, self.data, now)
+        execution.running.add(visit)
+        if execution.visits is not None and len(execution.visits) < MAX_VISITS:
+            execution.visits.append(visit)
+        return visit
+
+    def again(self) -> None:
+        """Retry the present state."""
+        self.retries += 1
+        self.visit = None
+
     def go(self, state_id: str, data: Any) -> None:
         """Go on at a state."""
         self.step = self.chain.steps[state_id]
         self.data = data
         self.retries = 0
+        self.visit = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

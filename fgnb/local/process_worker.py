@@ -27,6 +27,7 @@ from importlib.util import spec_from_file_location
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fgnb.errors import InputError
 from fgnb.jsontext import dumps, loads_answer
 from fgnb.local.context import Context
 from fgnb.local.functions import FunctionFailed, Handler, failure_of, result_value
@@ -39,6 +40,7 @@ LOAD, CALL = b"L", b"C"  # what a worker is asked to do
 DONE, FAILED = b"D", b"F"  # how that ended
 OUT, ERR, RECORD = b"O", b"E", b"R"  # printed and logged before the end
 PIECE = 1 << 16  # bytes of output in a frame
+MOST = 1 << 20  # bytes received at once
 GRACE = 2.0  # seconds past its limit until a worker ends itself; only if nobody has ended it in time
 
 
@@ -142,7 +144,11 @@ class _Functions:
             raise
         except BaseException as error:
             raise failure_of(error) from None
-        return dumps(result_value(result))
+        value = result_value(result)
+        try:
+            return dumps(value)
+        except InputError as error:  # nested as deeply as this process can read, but not write
+            raise FunctionFailed(f"function result is not JSON: {error.message}", "InvalidResult") from None
 
     def _blocking(self, handler: Handler) -> Handler:
         """Return a plain function that runs an async one, on the only event loop of this process."""
@@ -196,7 +202,7 @@ class _Channel:
     def _exactly(self, size: int) -> bytes:
         body = bytearray()
         while len(body) < size:
-            piece = self._socket.recv(size - len(body))
+            piece = self._socket.recv(min(size - len(body), MOST))
             if not piece:
                 os._exit(0)  # the parent is gone
             body += piece
@@ -266,7 +272,7 @@ def _relay_output(channel: _Channel) -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(ValueError):  # the function has closed it
+        with contextlib.suppress(Exception):  # the function has closed it, or put something else in its place
             stream.flush()
 
 

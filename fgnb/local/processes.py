@@ -3,8 +3,9 @@
 A process is a fresh interpreter (a fork of a process with threads may hang) that runs
 `fgnb.local.process_worker`. It serves one call at a time, keeps the functions that it has loaded for
 later calls, and ends with this process, however that ends. It begins with the environment and the
-working directory of that moment, and with the globals of a notebook's function as they were at its
-first call: what a function changes there, neither this process nor another worker sees.
+working directory of that moment, and has the globals of a notebook's function as they were at its
+first call. What a function changes there, neither this process nor another worker sees. A changed
+module counts from when its functions are registered again.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import threading
 import weakref
 from collections.abc import Collection
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from fgnb.background import BackgroundLoop, forget_in_child, wait
@@ -52,6 +54,8 @@ class Processes:
         self._size = size
         self._loop = BackgroundLoop("fgnb-processes")
         self._loads: dict[str, tuple[Handler, bytes]] = {}
+        self._specs: dict[str, Any] = {}
+        self._generation = 0
         self._workers: set[_Worker] = set()
         self.forget()
         forget_in_child(self)
@@ -101,7 +105,10 @@ class Processes:
                 self._discard(worker)
                 raise
             self._idle.append(worker)
-        answer = loads_answer(body)
+        try:
+            answer = loads_answer(body)
+        except ValueError as error:  # nested as deeply as the other process can write, but not this one read
+            raise FunctionFailed(f"function result is not JSON: {error}", "InvalidResult") from None
         if kind == FAILED:
             failure, status = answer
             stack = failure.get("stackTrace")
@@ -110,25 +117,32 @@ class Processes:
 
     def _load(self, function: Function) -> bytes:
         """Return the frame that loads a function; it is made once."""
-        handler, load = self._loads.get(function.name, (None, b""))
-        if handler is not function.handler:
+        name, handler = function.name, function.handler
+        known, load = self._loads.get(name, (None, b""))
+        if known is not handler:
             load = _load_frame(function)
-            self._loads[function.name] = function.handler, load
+            module = getattr(handler, "__module__", "")
+            spec = getattr(sys.modules.get(module), "__spec__", None)  # a module that is loaded again has a new one
+            if known is not None or self._specs.get(module, spec) is not spec:
+                self._generation += 1
+            self._specs[module] = spec
+            self._loads[name] = handler, load
         return load
 
     def _take(self, function: Function) -> _Worker:
         """Return a process for a call, one that has loaded the function if there is one."""
-        name, handler = function.name, function.handler
         for worker in list(self._idle):
-            # Where a handler takes another's place, its module may have changed, too, which a process
-            # that has imported it would not notice.
-            if worker.loaded.get(name, handler) is not handler or not worker.alive():
+            # A function that takes another's place may come with changed modules, which a process that
+            # has imported them would not notice.
+            if worker.generation not in (None, self._generation) or not worker.alive():
                 self._idle.remove(worker)
                 self._discard(worker)
-        if not self._idle:
-            return self._start()
-        worker = max(self._idle, key=lambda worker: name in worker.loaded)
-        self._idle.remove(worker)
+        if self._idle:
+            worker = max(self._idle, key=lambda worker: function.name in worker.loaded)
+            self._idle.remove(worker)
+        else:
+            worker = self._start()
+        worker.generation = self._generation
         return worker
 
     def _start(self) -> _Worker:
@@ -163,6 +177,7 @@ class _Worker:
     """A process, and the socket to it."""
 
     def __init__(self) -> None:
+        self.generation: int | None = None  # of the functions that it has loaded
         self.loaded: dict[str, Handler] = {}
         self._received = bytearray()
         self._socket, other = socket.socketpair()
@@ -187,7 +202,7 @@ class _Worker:
         Raises:
             FunctionFailed: the process ended, or took too long. It can't be used any more.
         """
-        if function.name not in self.loaded:
+        if self.loaded.get(function.name) is not function.handler:
             late = FunctionFailed(f"load function timed out after {LOAD_LIMIT:g}s", "FunctionLoadTimeout")
             kind, body = await self._ask(load, LOAD_LIMIT, late, echo)
             if kind == FAILED:
@@ -347,7 +362,7 @@ def _files_beside(path: list[str]) -> dict[str, str]:
     """Return the files of modules that were loaded from elsewhere than the path, as `fgnb serve` may do."""
     files = {}
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
+        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
         if "." in name or name == "__main__" or not isinstance(file, str):
             continue
         folder = Path(file).absolute().parent

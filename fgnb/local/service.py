@@ -7,11 +7,10 @@ the service gives that description at ``/openapi.json``.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections import ChainMap
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
@@ -29,6 +28,7 @@ from fgnb.local.execution_endpoints import ExecutionEndpoints
 from fgnb.local.executions import Executions
 from fgnb.local.functions import Functions, Isolation, registered
 from fgnb.local.gateway import Gateway
+from fgnb.local.limits import within
 from fgnb.local.metrics import Metrics
 from fgnb.local.options import DEFAULTS, Options
 from fgnb.local.plan import Plan
@@ -45,7 +45,7 @@ TRACES = 256  # synchronous executions whose traces are kept
 LONGEST_PROJECT = 64  # characters of a project's id
 LONGEST_ID = 512  # characters of any other id in a path
 
-Endpoint = Callable[..., Awaitable[tuple[int, Any]]]
+Endpoint = Callable[..., Coroutine[Any, Any, tuple[int, Any]]]
 """Takes the request, the project's id and the ids in its path; gives status and body, None for no body."""
 
 _ENCODER = msgspec.json.Encoder()
@@ -163,12 +163,7 @@ class Service:
             else:
                 if self._gateway is not None:
                     self._gateway.check(request)
-                called = self._called(request, path)
-                if request.timeout is None:
-                    status, value = await called
-                else:
-                    async with asyncio.timeout(request.timeout):
-                        status, value = await called
+                status, value = await within(request.timeout, self._called(request, path))
                 body = b"" if value is None else _written(value)
             if body:
                 headers["content-type"] = "application/json"
@@ -189,7 +184,7 @@ class Service:
             raise no_api()
         return openapi.document(secured=self.secured)
 
-    def _called(self, request: Request, path: str) -> Awaitable[tuple[int, Any]]:
+    def _called(self, request: Request, path: str) -> Coroutine[Any, Any, tuple[int, Any]]:
         """Return the call that a request makes, ready to be awaited."""
         # "", "v2", the project, "fgs", and then names and ids in turn
         parts = path.split("/")

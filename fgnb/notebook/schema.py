@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from fgnb import jsontext
+from fgnb import flow, jsontext
 from fgnb.errors import InputError, SyntaxProblem
 from fgnb.local.expressions import MAX_LENGTH, MISSING, compile_path, literal, singular_keys, split_template
 from fgnb.paths import Path, assign, format_path
@@ -94,50 +94,48 @@ def _readings(definition: Any) -> Iterator[Field]:
     """Yield a field for every template that reads a single place, in the order of the flow."""
     raw = _object(definition)
     constants = _object(raw.get("constants"))
-    way, aside = _flow(raw)
-    # Where what a state gets lies in the workflow's input; None once a function has made it, or
-    # a filter that selects several places.
-    root: Path | None = ()
-    for state in way:
+    yield from _readings_of(raw, (), constants)
+
+
+def _readings_of(holder: Mapping[str, Any], root: Path | None, constants: Mapping[str, Any]) -> Iterator[Field]:
+    """Yield the fields of a workflow, a branch or a loop.
+
+    Args:
+        holder: what has ``start`` and ``states``.
+        root: where what comes into it lies in the workflow's input; None if a function has made it,
+            or a filter that selects several places.
+        constants: the definition's.
+    """
+    way, aside = flow.in_order(holder)
+    roots: dict[str, Path | None] = {way[0]["id"]: root} if way else {}
+    for state in (*way, *aside):
         filters = _object(state.get("state_data_filter"))
-        root = _filtered(root, filters.get("input"))
-        calls = _calls(state)
-        for number, arguments in enumerate(calls):
-            # In a sequence, an action reads the output of the one before
+        given = _filtered(roots.get(str(state.get("id"))), filters.get("input"))
+        passes_on = True
+        # In a sequence, an action reads the output of the one before
+        for number, reference in enumerate(flow.calls(state) if state.get("type") != "Foreach" else ()):
             reads_input = number == 0 or state.get("action_mode") == "parallel"
-            yield from _fields_in(arguments, root if reads_input else None, constants)
-        root = None if calls else _filtered(root, filters.get("output"))
-    for state in aside:
-        for arguments in _calls(state):
-            yield from _fields_in(arguments, None, constants)
+            yield from _fields_in(reference.get("arguments"), given if reads_input else None, constants)
+            passes_on = False
+        if state.get("type") == "Foreach":
+            yield from _fields_in(state.get("input_collection"), given, constants, kind="json")
+            passes_on = False
+        for body in flow.objects(state.get("branches")):
+            for number, reference in enumerate(flow.calls(body)):
+                reads_input = number == 0 or body.get("action_mode") == "parallel"
+                yield from _fields_in(reference.get("arguments"), given if reads_input else None, constants)
+            yield from _readings_of(body, given, constants)
+            passes_on = False
+        result = _filtered(given, filters.get("output")) if passes_on and not state.get("workflow_id") else None
+        caught = flow.error_targets(state)
+        for target in flow.targets(state):
+            # Where ways from several places join, what comes in is known only if it is the same
+            coming = None if target in caught else result
+            roots[target] = coming if roots.get(target, coming) == coming else None
 
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _flow(definition: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Return the states on the way from the start, in its order, and all others."""
-    states = [state for state in _list(definition.get("states")) if isinstance(state, dict)]
-    by_id = {state["id"]: state for state in reversed(states) if isinstance(state.get("id"), str)}
-    way: list[Mapping[str, Any]] = []
-    next_id = definition.get("start")
-    while isinstance(next_id, str) and next_id in by_id:
-        state = by_id.pop(next_id)  # a cycle ends where it closes
-        way.append(state)
-        next_id = None if state.get("end") is True else state.get("transition")
-    passed = {id(state) for state in way}
-    return way, [state for state in states if id(state) not in passed]
-
-
-def _calls(state: Mapping[str, Any]) -> list[Any]:
-    """Return the argument template of every action."""
-    actions = (_object(action) for action in _list(state.get("actions")))
-    return [_object(action.get("function_ref")).get("arguments") for action in actions]
 
 
 def _filtered(root: Path | None, filter: Any) -> Path | None:
@@ -146,7 +144,9 @@ def _filtered(root: Path | None, filter: Any) -> Path | None:
     return None if root is None or keys is None else root + keys
 
 
-def _fields_in(template: Any, root: Path | None, constants: Mapping[str, Any]) -> Iterator[Field]:
+def _fields_in(
+    template: Any, root: Path | None, constants: Mapping[str, Any], *, kind: Kind | None = None
+) -> Iterator[Field]:
     for text in _texts(template):
         split = split_template(text)
         keys = singular_keys(split[0]) if split else None
@@ -161,7 +161,8 @@ def _fields_in(template: Any, root: Path | None, constants: Mapping[str, Any]) -
             yield Field(path=path, kind="json", primary=root is not None)
         else:
             default = _default(split[1], constants)
-            yield Field(path=path, kind=_KINDS.get(type(default), "any"), default=default, primary=root is not None)
+            known = kind or _KINDS.get(type(default), "any")
+            yield Field(path=path, kind=known, default=default, primary=root is not None)
 
 
 def _keys(place: Path) -> Keys:

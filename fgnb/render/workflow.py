@@ -1,33 +1,27 @@
-"""A workflow as a list of its states: what each calls, with which arguments, and what follows."""
+"""A workflow as a list of its states: what each does, with which arguments, and what follows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fgnb.definition import parse_definition
-from fgnb.errors import DefinitionError
+from fgnb import flow
 from fgnb.render import html
 from fgnb.render.listing import listing
 from fgnb.render.text import cut
 from fgnb.render.value import compact
-from fgnb.wire import Operation, Sleep, State, WorkflowDefinition
 
 if TYPE_CHECKING:
     from fgnb.deployment import Workflow
 
 _HEAD = ("state", "name", "does", "arguments", "then")
+_INDENT = "· "  # of states inside others, one for each level
 
 
 def show(workflow: Workflow) -> dict[str, str]:
     """Return the workflow as a MIME bundle."""
     title = f"{workflow.name}  ({workflow.definition.get('mode', 'NORMAL')}, id {workflow.id})"
-    try:
-        definition = parse_definition(workflow.definition)
-    except DefinitionError:
-        # A kind of state that this version does not know is no reason to show nothing.
-        rows = [_raw_cells(state) for state in workflow.definition.get("states", ()) if isinstance(state, dict)]
-    else:
-        rows = [_cells(state) for state in in_order(definition)]
+    rows = [_cells(depth, state) for depth, state in flow.everything(workflow.definition)]
     cells = [
         (
             html.span(state, "font-weight:600"),
@@ -41,31 +35,67 @@ def show(workflow: Workflow) -> dict[str, str]:
     return listing(title, _HEAD, rows, cells)
 
 
-def in_order(definition: WorkflowDefinition) -> list[State]:
-    """Return the states along the way from the start, then those that no way leads to."""
-    states = {state.id: state for state in definition.states}
-    ordered: dict[str, State] = {}
-    current = states.get(definition.start)
-    while current is not None and current.id not in ordered:
-        ordered[current.id] = current
-        current = states.get(current.next or "")
-    return list((ordered | {key: state for key, state in states.items() if key not in ordered}).values())
+def _cells(depth: int, state: Mapping[str, Any]) -> tuple[str, ...]:
+    told = [
+        _does(state),
+        *(f"{_text(body, 'name')}: {_body_does(body)}" for body in flow.objects(state.get("branches"))),
+    ]
+    templates = [reference.get("arguments") for reference in flow.calls(state)]
+    arguments = " | ".join(compact(template, 90) if template else "its whole input" for template in templates)
+    return (
+        _INDENT * depth + _text(state, "id"),
+        _text(state, "name"),
+        "; ".join(told),
+        cut(arguments, 140),
+        _then(state),
+    )
 
 
-def _cells(state: State) -> tuple[str, ...]:
-    does, arguments = state.kind, ""
-    if isinstance(state, Operation):
-        joint = " and " if state.action_mode == "parallel" else ", then "
-        does = "calls " + joint.join(action.function_ref.ref_name for action in state.actions)
-        templates = [action.function_ref.arguments for action in state.actions]
-        arguments = " | ".join(compact(template, 90) if template else "its whole input" for template in templates)
-    elif isinstance(state, Sleep):
-        does = f"waits {state.duration:g} s"
-    elif state.kind == "End":
-        does = "ends"
-    return state.id, state.name, does, cut(arguments, 140), state.next or ""
+def _does(state: Mapping[str, Any]) -> str:
+    kind = _text(state, "type")
+    if kind == "Sleep":
+        return f"waits {_text(state, 'duration')} s"
+    if kind == "End":
+        return "ends"
+    if kind == "Switch":
+        return "chooses"
+    if kind == "Parallel":
+        needed = {"any": ", first to end", "n_of_m": f", first {_text(state, 'num_completed')} to end"}
+        return "at once" + needed.get(_text(state, "completion_type"), "")
+    if kind == "Foreach":
+        return f"for each of {_text(state, 'input_collection')} {_body_does(state)}"
+    return _body_does(state) or kind
 
 
-def _raw_cells(state: dict[str, Any]) -> tuple[str, ...]:
-    names = ("id", "name", "type", "", "transition")
-    return tuple(str(state.get(name, "")) if name else "" for name in names)
+def _body_does(body: Mapping[str, Any]) -> str:
+    """Say what actions, another workflow or inner states do."""
+    if body.get("workflow_id"):
+        return f"runs workflow {_text(body, 'workflow_id')}"
+    if body.get("states"):
+        return f"goes from {_text(body, 'start')}"
+    joint = " and " if body.get("action_mode") == "parallel" else ", then "
+    names = joint.join(_text(reference, "ref_name") for reference in flow.calls(body))
+    return f"calls {names}" if names else ""
+
+
+def _then(state: Mapping[str, Any]) -> str:
+    """Say what follows: the condition in front of each way that has one."""
+    ways = [
+        f"{_text(case, 'transition')} if {_text(case, 'condition')}"
+        for case in flow.objects(state.get("data_conditions"))
+    ]
+    default = state.get("default")
+    if isinstance(default, dict):
+        ways.append(f"else {_text(default, 'transition')}")
+    if state.get("end") is not True and _text(state, "transition"):
+        ways.append(_text(state, "transition"))
+    for entry in flow.objects(state.get("on_errors")):
+        told = [f"retry {_text(entry, 'retry_ref')}"] if entry.get("retry_ref") else []
+        told += [_text(entry, "transition")] if entry.get("transition") else []
+        ways.append(f"on error {_text(entry, 'error')}".rstrip() + f": {' and '.join(told)}")
+    return ", ".join(ways)
+
+
+def _text(holder: Mapping[str, Any], name: str) -> str:
+    value = holder.get(name)
+    return "" if value is None else str(value)

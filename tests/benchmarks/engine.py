@@ -4,7 +4,7 @@
 
 The scenarios are those of scenarios.py; every result is checked. Runs follow one another, with every limit
 enforced, and the subjects take turns. Prints, for each, the median and the best of the rounds in
-microseconds of wall time per state (per item for Foreach), the median of the CPU time, how many times the
+microseconds of wall time per state (per item for Foreach), the least CPU time, how many times the
 plain Python calls' time it is, and how many times moto's whole cost of an execution is that.
 """
 
@@ -94,12 +94,14 @@ def subjects(scenario: Scenario, runner: asyncio.Runner) -> dict[str, Subject | 
 
 def table(scenario: Scenario, names: list[str], samples: dict[str, Samples]) -> str:
     """Return the figures of one scenario as text."""
-    lines = [f"{scenario.name:<28} {'median':>10} {'best':>10} {'CPU':>10} {'x limit':>9} {'moto /':>9}   us per state"]
+    lines = [
+        f"{scenario.name:<28} {'median':>10} {'best':>10} {'least CPU':>10} {'x limit':>9} {'moto /':>9}   us per state"
+    ]
     for name in names:
         if (sample := samples.get(name)) is None:
             lines.append(f"  {name:<28} not installed ({INSTALL[name]})")
             continue
-        each = [value / scenario.states for value in (sample.median, sample.best, sample.median_cpu)]
+        each = [value / scenario.states for value in (sample.median, sample.best, sample.least_cpu)]
         figures = "".join(f"{value:>11,.2f}" for value in each)
         less = f"{samples[MOTO_WHOLE].ratio(sample):>10,.1f}" if MOTO_WHOLE in samples else f"{'-':>10}"
         lines.append(f"  {name:<26}{figures}{sample.ratio(samples[PLAIN]):>10,.1f}{less}")
