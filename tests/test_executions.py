@@ -476,7 +476,7 @@ def test_a_node_in_a_loop_has_an_entry_for_each_iteration_and_at_most_200(servic
         start="inner",
         states=[state("inner", action("echo", {"item": "$.item"}))],
     )
-    workflow_id = create(service, normal(loop))
+    workflow_id = create(service, normal(loop, functions=[{"name": "echo", "operation": "echo"}]))
     details = ended(service, workflow_id, start(service, workflow_id, {"items": list(range(3))}))
     assert sorted(entry["output"]["item"] for entry in nodes(details)["inner"]) == [0, 1, 2]
     assert len(nodes(details)["each"]) == 1

@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from fgnb import yamltext
+from fgnb.wire import STATE_KINDS, Branch
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 
@@ -16,13 +20,23 @@ def blocks(kind: str) -> list[str]:
 def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("fgnb.session._default", None)  # as in a new process
-    (definition,) = blocks("yaml")
+    definition, _ = blocks("yaml")
     Path("pricing.yaml").write_text(definition)
     names: dict[str, object] = {}
     for code in blocks("python"):
         exec(code, names)
     fgnb = names["fgnb"]
     assert fgnb.run("pricing", {"qty": 3}).output == {"total": 15}  # type: ignore[attr-defined]
+
+
+def test_the_fields_of_the_states_in_the_readme_are_those_that_are_read() -> None:
+    states = yamltext.loads(blocks("yaml")[1])
+    assert [state["type"] for state in states] == ["Switch", "Parallel", "Foreach", "SubFlow"]
+    for state in states:
+        known = {field.encode_name for field in msgspec.structs.fields(STATE_KINDS[state["type"]])}
+        assert state.keys() - {"type"} <= known
+    for branch in states[1]["branches"]:
+        assert branch.keys() <= {field.encode_name for field in msgspec.structs.fields(Branch)}
 
 
 def test_the_two_commands_stand_alone_in_the_first_two_shell_blocks() -> None:

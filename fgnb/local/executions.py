@@ -37,7 +37,8 @@ class Record:
     """What is known of an asynchronous execution; times in seconds since the epoch.
 
     A retry is another try of the same execution: `earlier` are the visits of those before, `tried`
-    is when the last one began.
+    is when the last one began. `seen` are all visits once it has ended: a thread that is left behind
+    may still go on.
     """
 
     execution: Execution
@@ -48,6 +49,7 @@ class Record:
     end: float | None = None
     output: Any = None
     earlier: tuple[Visit, ...] = ()
+    seen: tuple[Visit, ...] | None = None
     task: asyncio.Task[None] | None = None
 
     @property
@@ -58,15 +60,17 @@ class Record:
     @property
     def visits(self) -> tuple[Visit, ...]:
         """What has happened so far, in all tries."""
-        return (*self.earlier, *(self.execution.visits or ()))
+        return self.seen if self.seen is not None else (*self.earlier, *(self.execution.visits or ()))
 
     @property
     def last_update(self) -> float:
         """When something happened last."""
         if self.end is not None:
             return self.end
-        last = self.execution.visits[-1] if self.execution.visits else None
-        return self.tried if last is None else last.begin if last.end is None else last.end
+        if not self.execution.visits:
+            return self.tried
+        last = self.execution.visits[-1]
+        return last.begin if last.end is None else last.end
 
 
 class Executions:
@@ -146,8 +150,7 @@ class Executions:
         with self._lock:
             if record.status != "running":
                 return False
-            execution.visits = list(execution.visits or ())  # a thread left behind may still add to the old one
-            record.output, record.end = output, end
+            record.seen, record.output, record.end = record.visits, output, end
             record.status = status  # type: ignore[assignment]  # the engine's words are the service's
             del self._running[execution.id]
             if self._keep_express or not record.is_express:
@@ -183,7 +186,8 @@ class Executions:
                 raise WrongStatus(f"execution '{id}' has not failed: its status is {record.status}")
             record.earlier = record.visits
             record.execution = replace(record.execution, visits=[], running=set())
-            record.status, record.end, record.task, record.tried = "running", None, None, self._time()
+            record.seen, record.end, record.task, record.tried = None, None, None, self._time()
+            record.status = "running"
             self._ended.pop(id)
             self._running[id] = record
         self._begin(record)
