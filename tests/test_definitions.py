@@ -207,6 +207,7 @@ def test_the_sample_workflows_are_valid_and_run():
     assert names == [definition["name"] for definition in sample_definitions()]
     inputs = {
         "order-triage": {"sku": "A-100", "qty": 3},
+        "batch-order": {"lines": [{"sku": "A-1"}]},
         "document-extraction": {"text": "Invoice No. 7\nTotal: 12.50 EUR\n", "pages": 1},
         "image-pipeline": {"object": "cat.png", "width": 4000, "height": 3000},
     }

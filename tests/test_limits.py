@@ -214,7 +214,7 @@ def test_serve_with_keys_refuses_what_is_not_signed(tmp_path):
         assert json.loads(response.body)["error_code"] == "APIGW.0301"
         credentials = BasicCredentials("team", "secret-of-the-test", PROJECT)
         sdk = FunctionGraphClient.new_builder().with_credentials(credentials).with_endpoint(url).build()
-        assert sdk.list_workflow(ListWorkflowRequest()).total == 3
+        assert sdk.list_workflow(ListWorkflowRequest()).total == 4
 
 
 async def _unsigned(url):

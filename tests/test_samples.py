@@ -34,6 +34,12 @@ def _connected() -> None:
             {"reasons": ["total over 5000", "first order of this customer", "stock runs low"], "decision": "review"},
         ),
         (
+            "batch-order",
+            {"lines": [{"sku": "A-1", "qty": 2}, {"sku": "C-7"}]},
+            {"decision": "ship", "carrier": "rail", "total": 113.1, "goods": {"lines": 2, "pieces": 3, "total": 107.7}},
+        ),
+        ("batch-order", {"lines": [{"sku": "D-1", "qty": 9}]}, {"decision": "review"}),
+        (
             "document-extraction",
             {"text": INVOICE},
             {
@@ -74,6 +80,9 @@ def test_a_sample_does_its_work(workflow: str, input: Any, expected: dict[str, A
         ("order-triage", {"sku": "A-1", "qty": 121}, "stock", "OutOfStock"),
         ("order-triage", {"sku": "Z-1"}, "price", "UnknownSku"),
         ("order-triage", {"sku": "A-1", "currency": "XXX"}, "price", "ValueError"),
+        ("batch-order", {"lines": [{"sku": "Z-1"}]}, "lines", "UnknownSku"),
+        ("batch-order", {"lines": "A-1"}, "lines", "NotAnArray"),
+        ("batch-order", {"lines": [], "region": "sea"}, "rail", "NoCarrier"),
         ("document-extraction", {"text": "  \n"}, "layout", "NoTextLayer"),
         ("image-pipeline", {"object": "a", "width": 9, "height": 9, "format": "tiff"}, "variants", "UnsupportedFormat"),
         ("image-pipeline", {"object": "a", "width": 0, "height": 9}, "probe", "ValueError"),
@@ -99,8 +108,21 @@ def test_a_sample_takes_the_time_it_says(workflow: str, input: Any, seconds: flo
     assert run.elapsed >= seconds
 
 
+def test_the_railway_without_wagons_is_asked_once_more_and_then_the_haulier() -> None:
+    run = fgnb.run("batch-order", {"lines": [{"sku": "A-1"}], "region": "south"})
+    assert run.output["carrier"] == "road"
+    assert run.elapsed >= 1
+    frame = fgnb.trace(run).frame
+    asked = frame[frame["place"] == "costs[1]"]
+    assert asked[["node_id", "attempt", "status"]].values.tolist() == [
+        ["rail", 1, "handled"],
+        ["rail", 2, "handled"],
+        ["road", 1, "success"],
+    ]
+
+
 def test_a_users_own_workflow_may_have_a_samples_name() -> None:
     own = {"name": "order-triage", "mode": "EXPRESS", "start": "e", "functions": [], "constants": {}, "retries": []}
     own["states"] = [{"id": "e", "name": "e", "type": "End", "end": True, "transition": ""}]
     names = [summary.name for summary in Service(definitions=[own]).catalog.page().workflows]
-    assert sorted(names) == ["document-extraction", "image-pipeline", "order-triage"]
+    assert sorted(names) == ["batch-order", "document-extraction", "image-pipeline", "order-triage"]

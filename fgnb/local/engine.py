@@ -166,6 +166,7 @@ class Engine:
         now, execution = self._clock.time(), track.execution
         visit = track.visit or track.begin(now)  # it may be refused before it begins
         visit.end, visit.failure = now, failure.failure
+        visit.output = failure.result if isinstance(failure, ResultRefused) else None
         execution.running.discard(visit)
         execution.give_up_below(visit, now)
         failed = StatesFailed(failure, failure.visits if isinstance(failure, StatesFailed) else (visit,))

@@ -103,20 +103,21 @@ class Metrics:
         Args:
             workflow_id: whose executions; None for those of all workflows.
             period: minutes.
-            start: when the first period begins, in seconds since the epoch, down to the minute; by
-                default, and at the earliest, 24 hours ago.
+            start: when the first period begins, in seconds since the epoch, down to the minute; at the
+                earliest 24 hours ago. By default it is as early as that, or a little earlier: at a
+                multiple of `period`, so that values stay comparable from one look to the next.
             end: before when the last one begins; by default, and at the latest, now.
             series: those that are asked for; the others stay empty.
         """
-        now = self._time()
-        oldest = int(now // 60) - KEPT + 1
-        first = oldest if start is None else max(oldest, int(start // 60))
-        beyond = now if end is None else min(now, end)
+        now = int(self._time() // 60)
+        oldest = now - KEPT + 1
+        first = oldest // period * period if start is None else max(oldest, int(start // 60))
+        beyond = now + 1 if end is None else min(now + 1, -int(-end // 60))
         with self._lock:
             running, totals = self._totals(workflow_id)
         minutes = sorted(totals)
         periods = []
-        for begin in reversed(range(first, -int(-beyond // 60), period)):
+        for begin in reversed(range(first, beyond, period)):
             while minutes and minutes[-1] >= begin + period:  # what runs now, but for what began or ended later
                 later = totals[minutes.pop()]
                 running += later.ended - later.begun
