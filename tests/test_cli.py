@@ -327,7 +327,7 @@ def test_serve_loads_functions_and_workflows_and_ends_by_interrupt(tmp_path: Pat
             )
             assert json.loads(shown.stdout)["output"] == {"n": 42}
             assert json.loads(shown.stdout)["connection"] == url
-            assert httpx.get(f"{url}/v2/p/fgs/workflows").json()["total"] == 4
+            assert httpx.get(f"{url}/v2/p/fgs/workflows").json()["total"] == 5
         finally:
             server.send_signal(signal.SIGINT)
         server.wait(10)
