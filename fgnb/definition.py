@@ -87,6 +87,13 @@ def read_definition(value: Any) -> Reading:
     return Reading(definition, tuple(repair.problems) or (first,), frozenset(repair.guessed))
 
 
+def struct_problems(value: Any, kind: type[Struct], path: str) -> list[Problem]:
+    """Return every field of an object that does not fit `kind`; `path` is the object's JSONPath."""
+    repair = _Repair()
+    repair.object(value, (kind,), path, None)
+    return repair.problems
+
+
 @dataclass(slots=True)
 class _Repair:
     """Goes through a definition field by field (msgspec alone stops at the first), and mends what is wrong."""

@@ -499,3 +499,17 @@ def test_end_with_a_transition_may_be_refused():
     assert compile_definition(definition)
     with pytest.raises(DefinitionError, match="end: true has no transition"):
         compile_definition(definition, Options(end_and_transition="refuse"))
+
+
+def test_a_trigger_of_obs_needs_its_config():
+    config = {"bucket": "b", "events": ["OBJECT_CREATED_PUT"], "prefix": "p", "suffix": "s"}
+    trigger = {"trigger_name": "t", "trigger_type": "OBS", "trigger_config": config}
+    assert compile_definition(one_call("f") | {"triggers": [trigger]})
+    place = "$.triggers[0].trigger_config"
+    for wrong, path in (
+        (None, place),
+        (config | {"events": []}, f"{place}.events"),
+        ({key: config[key] for key in ("bucket", "events", "prefix")}, place),
+    ):
+        ((found, _, _),) = problems(one_call("f") | {"triggers": [trigger | {"trigger_config": wrong}]})
+        assert found == path

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fgnb.definition import name_of, read_definition
+from fgnb.definition import name_of, read_definition, struct_problems
 from fgnb.errors import DefinitionError, Problem, did_you_mean
 from fgnb.local.conditions import Condition, compile_condition
 from fgnb.local.expressions import (
@@ -28,6 +28,7 @@ from fgnb.wire import (
     Action,
     Body,
     Foreach,
+    ObsTriggerConfig,
     Operation,
     Parallel,
     Sleep,
@@ -83,6 +84,10 @@ class _Compiler:
         self.retries = {retry.name: retry for retry in definition.retries}
         self.unique((entry.name, f"$.functions[{at}].name") for at, entry in enumerate(definition.functions))
         self.unique((retry.name, f"$.retries[{at}].name") for at, retry in enumerate(definition.retries))
+        for at, trigger in enumerate(definition.triggers or ()):
+            if trigger.trigger_type == "OBS":
+                place = f"$.triggers[{at}].trigger_config"
+                self.problems += struct_problems(trigger.trigger_config, ObsTriggerConfig, place)
         everything = list(_everywhere(definition.states, "$", 0))
         self.unique((state.id, f"{place}.id") for place, state in everything)
         if len(everything) > MAX_STATES:

@@ -98,7 +98,6 @@ class Processes:
         load, call = self._load(function), _call_frame(function, event, context)
         async with self._turns:
             worker = self._take(function)
-            asyncio.get_running_loop().call_soon(self._keep_one_ready)
             try:
                 kind, body = await worker.call(function, load, call, _Echo(context.getLogger()))
             except BaseException:
@@ -138,11 +137,15 @@ class Processes:
                 self._idle.remove(worker)
                 self._discard(worker)
         if self._idle:
-            worker = max(self._idle, key=lambda worker: function.name in worker.loaded)
+            # An unused one is kept for later, as long as others have their imports behind them.
+            worker = max(self._idle, key=lambda worker: (function.name in worker.loaded, worker.generation is not None))
             self._idle.remove(worker)
         else:
             worker = self._start()
         worker.generation = self._generation
+        if not self._idle:
+            with contextlib.suppress(FunctionFailed):  # the call that needs it will say so
+                self._idle.append(self._start())
         return worker
 
     def _start(self) -> _Worker:
@@ -152,11 +155,6 @@ class Processes:
             raise FunctionFailed(f"runtime process can't be started: {error}", "RuntimeNotStarted") from None
         self._workers.add(worker)
         return worker
-
-    def _keep_one_ready(self) -> None:
-        if not self._idle:
-            with contextlib.suppress(FunctionFailed):  # the call that needs it will say so
-                self._idle.append(self._start())
 
     async def _kill(self) -> list[_Worker]:
         killed = list(self._workers)

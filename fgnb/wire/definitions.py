@@ -231,8 +231,20 @@ STATE_KINDS: Mapping[str, type[Any]] = {
 }
 
 
+class ObsTriggerConfig(Struct, frozen=True, kw_only=True):
+    """What a trigger of the type ``OBS`` needs."""
+
+    bucket: Annotated[str, Meta(min_length=1, max_length=64)]
+    events: Annotated[tuple[Text64, ...], Meta(min_length=1, max_length=64)]
+    prefix: Annotated[str, Meta(min_length=1, max_length=64)]
+    suffix: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class Trigger(Struct, frozen=True, kw_only=True):
-    """What starts a workflow by itself; plays no role in a synchronous execution."""
+    """What starts a workflow by itself; plays no role in a synchronous execution.
+
+    `trigger_config` is needed by the type ``OBS`` alone, and must be an `ObsTriggerConfig` there.
+    """
 
     trigger_name: Annotated[str, Meta(min_length=1, max_length=256)]
     trigger_type: Annotated[str, Meta(min_length=1, max_length=32)]
