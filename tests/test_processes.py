@@ -631,6 +631,7 @@ def test_processes_start_when_they_are_needed_and_one_is_kept_ready():
     wait_until(lambda: len(children() - before) == 2)
     assert used in children()
     assert failure(processes, crash, "exit") == EXITED
+    wait_until(lambda: used not in children())
     assert call(processes, echo, 1) == 1
     wait_until(lambda: len(children() - before) == 2)
     processes.close()

@@ -112,6 +112,8 @@ def test_the_railway_without_wagons_is_asked_once_more_and_then_the_haulier() ->
     run = fgnb.run("batch-order", {"lines": [{"sku": "A-1"}], "region": "south"})
     assert run.output["carrier"] == "road"
     assert run.elapsed >= 1
+    shown = fgnb.trace(run)._repr_mimebundle_()
+    assert shown["text/plain"].count("reason: no") == 3  # refused twice, and passed on
     frame = fgnb.trace(run).frame
     asked = frame[frame["place"] == "costs[1]"]
     assert asked[["node_id", "attempt", "status"]].values.tolist() == [

@@ -12,6 +12,7 @@ from fgnb.runs.trace import Trace, place_of, status_of
 ROWS = 60
 CELL = 70  # characters of a value
 _HEAD = ("state", "at", "attempt", "status", "ms", "input", "output or error")
+_STATUS = _HEAD.index("status")
 
 
 def show(trace: Trace) -> dict[str, str]:
@@ -28,14 +29,24 @@ def show(trace: Trace) -> dict[str, str]:
         )
         for row in rows
     ]
+    styles = {
+        (number, _STATUS): f"color:{html.STATUS_COLOURS.get(status_of(visit), html.OTHER_COLOUR)};font-weight:600"
+        for number, visit in enumerate(shown)
+        if status_of(visit) != "success"
+    }
     more = f"… {count - len(shown):,} more; see .frame" if count > len(shown) else ""
-    return listing(title, _HEAD, rows, cells, more=more)
+    return listing(title, _HEAD, rows, cells, more=more, styles=styles)
 
 
 def _cells(visit: Visit) -> tuple[str, ...]:
     elapsed = "" if visit.end is None else f"{(visit.end - visit.begin) * 1000:,.1f}"
-    result = visit.failure["errorMessage"] if visit.failure is not None else compact(visit.output, CELL)
-    if visit.end is None or visit.cancelled:
-        result = ""
     place, attempt = place_of(visit), str(visit.attempt)
-    return visit.step.id, place, attempt, status_of(visit), elapsed, compact(visit.input, CELL), cut(str(result), CELL)
+    return visit.step.id, place, attempt, status_of(visit), elapsed, compact(visit.input, CELL), _result(visit)
+
+
+def _result(visit: Visit) -> str:
+    if visit.end is None or visit.cancelled:
+        return ""
+    if visit.failure is None or visit.output is not None:  # a result that was refused says more than that it was
+        return compact(visit.output, CELL)
+    return cut(str(visit.failure["errorMessage"]), CELL)
