@@ -40,6 +40,7 @@ class BackgroundLoop:
         self.name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.left_behind = 0  # loops that were replaced and have not ended yet
         forget_in_child(self)
 
     @property
@@ -55,14 +56,32 @@ class BackgroundLoop:
     def _serve(loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         loop.run_forever()
+        loop.close()
 
     def forget(self) -> None:
-        """Leave the present loop to itself and start a new one at the next use.
-
-        For a loop that no longer answers, and for the child of a fork, where its thread is gone.
-        """
+        """Start with no loop, in the child of a fork, where the thread of the present one is gone."""
         self._lock = threading.Lock()
         self._loop = None
+        self.left_behind = 0
+
+    def replace(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave `loop`, which no longer answers, and start a new one at the next use.
+
+        Its thread ends once it answers again and has done what it has to do.
+        """
+        with self._lock:
+            if self._loop is not loop:  # somebody else was quicker
+                return
+            self._loop = None
+            self.left_behind += 1
+        loop.call_soon_threadsafe(lambda: loop.create_task(self._retire(loop)))
+
+    async def _retire(self, loop: asyncio.AbstractEventLoop) -> None:
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(SLICE)
+        with self._lock:
+            self.left_behind -= 1
+        loop.stop()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start `coroutine` on the loop; cancelling the future cancels it there.

@@ -139,6 +139,60 @@ def test_so_many_stuck_calls_are_refused_until_some_return(functions, monkeypatc
     assert output(execution) == 1
 
 
+async def hog(event, context):
+    time.sleep(event["seconds"])
+
+
+def loops():
+    return [thread for thread in threading.enumerate() if thread.name == "fgnb-functions"]
+
+
+def test_the_loop_that_an_async_function_has_taken_ends_once_it_returns(functions):
+    functions.register(hog, timeout=0.05)
+    functions.register(hog, name="fine", timeout=5)
+    run = runner(Client(AsyncClient(Service(functions=functions, samples=False), project_id=PROJECT)))
+    before = len(loops())
+    for _ in range(3):
+        assert failure(run(one_call("hog", {"seconds": 1.2})))["errorType"] == "FunctionTimeout"
+        assert output(run(one_call("fine", {"seconds": 0}, name="fine"))) is None
+    assert len(loops()) > before + 1
+    deadline = time.monotonic() + 10
+    while len(loops()) > before + 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(loops()) <= before + 1
+
+
+def test_so_many_taken_loops_are_refused_too(functions, monkeypatch):
+    monkeypatch.setattr(workers, "MAX_LEFT_BEHIND", 2)
+    functions.register(hog, timeout=0.05)
+    run = runner(Client(AsyncClient(Service(functions=functions, samples=False), project_id=PROJECT)))
+    kinds = [failure(run(one_call("hog", {"seconds": 3})))["errorType"] for _ in range(3)]
+    assert kinds == ["FunctionTimeout", "FunctionTimeout", "TooManyStuckCalls"]
+
+
+def test_plain_functions_never_run_on_the_loop_of_async_ones(functions):
+    def where(event, context):
+        return event | {f"at{len(event)}": threading.current_thread().name}
+
+    async def where_async(event, context):
+        await asyncio.sleep(0)
+        return event | {f"at{len(event)}": threading.current_thread().name}
+
+    functions.register(where)
+    functions.register(where_async)
+    calls = ["where_async", "where_async", "where", "where", "where_async", "where"]
+    states = [
+        state(
+            f"s{at}", {"function_ref": {"ref_name": name, "arguments": {}}}, transition=f"s{at + 1}" if at < 5 else ""
+        )
+        for at, name in enumerate(calls)
+    ]
+    run = runner(Client(AsyncClient(Service(functions=functions, samples=False), project_id=PROJECT)))
+    found = output(run(flow(*states)))
+    expected = ["fgnb-functions" if name == "where_async" else "fgnb-function" for name in calls]
+    assert [found[f"at{at}"] for at in range(6)] == expected
+
+
 def test_threads_serve_again_once_their_function_returns(functions):
     functions.register(lambda event, context: time.sleep(0.15), name="late", timeout=0.02)
     run = runner(Client(AsyncClient(Service(functions=functions, samples=False), project_id=PROJECT)))

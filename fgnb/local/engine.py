@@ -23,7 +23,7 @@ from fgnb.local.options import DEFAULTS, Options
 from fgnb.local.plan import Call, Calls, Choice, Fork, Handler, Loop, Pause, Plan, Step, Sub
 from fgnb.local.processes import Processes
 from fgnb.local.together import StatesFailed, follow_all, follow_paced, follow_until
-from fgnb.local.workers import Strand, Walk, Workers
+from fgnb.local.workers import TO_THREAD, AsyncCall, Strand, Walk, Workers
 from fgnb.wire import EXPRESS_LIMIT, SyncExecution
 
 
@@ -140,8 +140,10 @@ class Engine:
                         if (function.isolation or self._isolation) == "process":
                             data = yield partial(self._processes.call, function, event, context)
                         elif function.is_async:
-                            data = yield partial(self._workers.call_async, function, event, context)
+                            data = yield AsyncCall(function, event, context)
                         else:
+                            if strand.on_loop:
+                                yield TO_THREAD
                             data = strand.call(function, event, context)
                 elif isinstance(work, Choice):
                     following = self._choose(work, data, execution)
