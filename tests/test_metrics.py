@@ -102,6 +102,25 @@ def test_there_is_a_value_for_each_period_between_the_times(metrics, time):
     assert metrics.statistics("w", period=30, start=BEGIN + 60, end=BEGIN).count == ()
 
 
+def test_a_period_may_be_longer_than_anything(metrics, time):
+    run(metrics, time, 0, 1)
+    for period in (10**6, 10**18 - 1):
+        found = metrics.statistics("w", period=period)
+        assert [(value.timestamp, value.value) for value in found.count] == [
+            (int(BEGIN // 60) // period * period * 60_000, 1)
+        ]
+        (value,) = metrics.statistics("w", period=period, start=BEGIN).count
+        assert (value.timestamp, value.value) == (BEGIN * 1000, 1)
+
+
+def test_what_began_or_ended_after_the_last_period_does_not_run_in_it(metrics, time):
+    time.at(0)
+    metrics.begin("w")
+    run(metrics, time, 10, 11)
+    found = metrics.statistics("w", period=2, start=BEGIN, end=BEGIN + 4 * MINUTE)
+    assert [value.value for value in found.running_count] == [1, 1]
+
+
 def test_a_day_is_kept_and_nothing_before_or_after_is_told(metrics, time):
     run(metrics, time, 0, 0.5)
     time.at(24 * 60 - 1)

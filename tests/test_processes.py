@@ -585,19 +585,78 @@ def test_a_call_cancelled_while_it_waits_takes_no_turn(processes):
 # --- what a process loads ------------------------------------------------------------------------
 
 
-def test_functions_of_a_module_that_was_loaded_again_are_the_new_ones(processes, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)  # after processes have started
+@pytest.fixture
+def changing(tmp_path, monkeypatch):
+    """Return a function that gives a module's source, and the module as it is now."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    file = tmp_path / "changing_module.py"
-    source = "def {}(event, context): return ['{}']\n"
-    file.write_text(source.format("one", "old"))
-    module = importlib.import_module("changing_module")
-    assert call(processes, module.one) == ["old"]
-    file.write_text(source.format("one", "newer") + source.format("two", "new"))
-    importlib.reload(module)
-    assert call(processes, module.two) == ["new"]  # which its process would not find in the old one
-    assert call(processes, module.one) == ["newer"]
+
+    def change(source):
+        monkeypatch.syspath_prepend(tmp_path)  # processes may have started before
+        (tmp_path / "changing_module.py").write_text(source)
+        return importlib.reload(importlib.import_module("changing_module"))
+
+    yield change
     del sys.modules["changing_module"]
+
+
+SOURCE = "def {}(event, context): return ['{}']\n"
+
+
+def test_functions_of_a_module_that_was_loaded_again_are_the_new_ones(own, changing):
+    call(own, echo)
+    assert call(own, changing(SOURCE.format("one", "old")).one) == ["old"]
+    module = changing(SOURCE.format("one", "newer") + SOURCE.format("two", "new"))
+    assert call(own, module.two) == ["new"]  # which is not in the old one
+    assert call(own, module.one) == ["newer"]
+
+
+def test_a_function_that_is_registered_again_sees_changed_modules(own, changing):
+    def using(module):
+        def use(event, context):
+            return module.one(event, context)
+
+        return use
+
+    assert call(own, using(changing(SOURCE.format("one", "old")))) == ["old"]
+    assert call(own, using(changing(SOURCE.format("one", "newer")))) == ["newer"]
+
+
+def test_handlers_of_one_name_that_wait_together_are_not_mixed_up(tmp_path):
+    processes = Processes(size=1)
+    file = tmp_path / "begun"
+
+    def slow(event, context):
+        file.write_text(str(os.getpid()))
+        time.sleep(0.2)
+
+    async def run():
+        first = asyncio.create_task(acall(processes, slow))
+        await begun(file)
+        letters = [
+            acall(processes, functools.partial(lambda letter, event, context: [letter], x), name="f") for x in "abc"
+        ]
+        assert await asyncio.gather(*letters) == [["a"], ["b"], ["c"]]
+        await first
+
+    asyncio.run(run())
+    processes.close()
+
+
+def test_a_function_returns_to_the_process_that_has_loaded_it(own):
+    def one(event, context):
+        time.sleep(0.1)
+        return ["one", os.getpid()]
+
+    def two(event, context):
+        time.sleep(0.1)
+        return ["two", os.getpid()]
+
+    async def both():
+        return await asyncio.gather(acall(own, one), acall(own, two))
+
+    first, second = asyncio.run(both())
+    assert first[1] != second[1]
+    assert [call(own, handler) for handler in (two, two, one, one, two)] == [second, second, first, first, second]
 
 
 def test_functions_from_a_file_that_is_not_on_the_path_are_found(processes, tmp_path):

@@ -114,7 +114,7 @@ def function(
         name: the name to register it under; the handler's own by default.
         timeout: seconds a call may take; 3 by default, as in the service.
         isolation: ``"process"`` calls it in a process of its own, which can be ended: a crash or an
-            endless loop costs that call and nothing else. ``"thread"`` is about ten times as fast; a
+            endless loop costs that call and nothing else. ``"thread"`` is many times as fast; a
             call that outlives its timeout is left behind there. By default as the service says.
         user_data: what ``context.getUserData(key)`` gives; the cloud's environment variables.
 

@@ -115,17 +115,17 @@ class Metrics:
         beyond = now + 1 if end is None else min(now + 1, -int(-end // 60))
         with self._lock:
             running, totals = self._totals(workflow_id)
-        minutes = sorted(totals)
+        sums: dict[int, _Minute] = {}
+        for minute, counts in totals.items():
+            sums.setdefault((minute - first) // period, _Minute()).add(counts)
+        begins = range(first, beyond, period)
+        for place in [place for place in sums if place >= len(begins)]:
+            running += sums[place].ended - sums[place].begun
         periods = []
-        for begin in reversed(range(first, beyond, period)):
-            while minutes and minutes[-1] >= begin + period:  # what runs now, but for what began or ended later
-                later = totals[minutes.pop()]
-                running += later.ended - later.begun
-            total = _Minute()
-            for minute in range(begin, begin + period):
-                if (found := totals.get(minute)) is not None:
-                    total.add(found)
-            periods.append((begin * 60_000, total, max(0, running)))
+        for place in reversed(range(len(begins))):
+            total = sums.get(place, _Minute())
+            periods.append((begins[place] * 60_000, total, max(0, running)))
+            running += total.ended - total.begun  # what ran at its begin
         periods.reverse()
         figures: dict[str, Callable[[_Minute, int], float]] = {
             "count": lambda total, _: total.begun,
