@@ -31,7 +31,7 @@ _NEUTRAL: Mapping[str, Any] = {
     "ref_name": "",
     "retries": [],
     "start": "x",
-    "transition": "",
+    "transition": "x",
     "trigger_name": "x",
     "trigger_type": "x",
     "workflow_id": "x",
@@ -76,15 +76,22 @@ def read_definition(value: Any) -> Reading:
         return Reading(msgspec.convert(value, WorkflowDefinition))
     except msgspec.ValidationError as error:
         first = problem_of(error)
-    except RecursionError:
-        return Reading(None, (Problem("$", "the definition is nested too deeply"),))
+    except (RecursionError, UnicodeEncodeError) as error:
+        return _unreadable(error)
     repair = _Repair()
-    repaired = repair.object(value, (WorkflowDefinition,), "$", None)
     try:
-        definition = msgspec.convert(repaired, WorkflowDefinition)
+        definition = msgspec.convert(repair.object(value, (WorkflowDefinition,), "$", None), WorkflowDefinition)
     except msgspec.ValidationError:
         definition = None
+    except (RecursionError, UnicodeEncodeError) as error:
+        return _unreadable(error)
     return Reading(definition, tuple(repair.problems) or (first,), frozenset(repair.guessed))
+
+
+def _unreadable(error: RecursionError | UnicodeEncodeError) -> Reading:
+    deep = isinstance(error, RecursionError)
+    message = "is nested too deeply" if deep else "holds a lone surrogate, which is no character"
+    return Reading(None, (Problem("$", f"the definition {message}"),))
 
 
 def struct_problems(value: Any, kind: type[Struct], path: str) -> list[Problem]:
@@ -123,7 +130,7 @@ class _Repair:
             self.problems.append(Problem(f"{path}.type", message, state))
         self.guessed.add(f"{path}.type")
         plain = {name: value[name] for name in ("id", "name", "end", "transition") if name in value}
-        return self.fields(plain, STATE_KINDS["End"], path, state, silent=True) | {"type": "End"}
+        return self.fields(plain, STATE_KINDS["Operation"], path, state, silent=True) | {"type": "Operation"}
 
     def fields(
         self, value: dict[str, Any], kind: type[Struct], path: str, state: str | None, *, silent: bool = False

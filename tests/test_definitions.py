@@ -1,5 +1,7 @@
 """What is wrong with a definition is said at once and with its place: local/definitions.py."""
 
+import contextlib
+
 import pytest
 
 from fgnb.client.client import AsyncClient, Client
@@ -513,3 +515,48 @@ def test_a_trigger_of_obs_needs_its_config():
     ):
         ((found, _, _),) = problems(one_call("f") | {"triggers": [trigger | {"trigger_config": wrong}]})
         assert found == path
+
+
+def test_nothing_follows_an_end():
+    found = problems(flow(state("a", action("f"), transition="b"), end("b", end=False, transition="c"), end("c")))
+    assert ("$.states[1].transition", "b", "nothing follows an End") in found
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        one_call("f", {"1²3": "$.["}),
+        one_call("f", {"9" * 5000: "$.["}),
+        one_call("f", {"x": "$.a[?@.b == 1e999]"}),
+        one_call("f") | {"mode": "\ud800"},
+        one_call("f") | {"\ud800": 1},
+        one_call("f") | {"states": [{"type": "\ud800"}]},
+        flow({"id": "s", "name": "s", "type": "Switch", "data_conditions": [{"condition": "$.a == 1e999"}]}),
+    ],
+)
+def test_whatever_is_wrong_is_a_problem_of_the_definition(wrong):
+    with contextlib.suppress(DefinitionError):
+        compile_definition(wrong)
+    assert ask(Service(samples=False), "POST", "", wrong).status in (201, 400)
+
+
+def test_what_is_nested_too_deeply_is_said_so():
+    nested = state("deep", action("f"))
+    for level in range(150):
+        nested = state(f"p{level}", type="Parallel", branches=[{"name": "b", "start": 5, "states": [nested]}])
+    assert "nested too deeply" in problems(flow(nested) | {"start": 5})[0][2]
+
+
+def test_a_wrong_field_is_named_once():
+    switch = {"id": "b", "name": "b", "type": "Switch", "data_conditions": [{"condition": "true", "transition": ""}]}
+    found = [path for path, _, _ in problems(flow(state("a", action("f"), transition="b"), switch))]
+    assert found == ["$.states[1].data_conditions[0].transition"]
+
+
+def test_a_definition_that_is_wrong_everywhere_is_refused_soon():
+    wrong = [{"error": 5, "retry_ref": "zz", "transition": "nowhere"}] * 200
+    states = [state(f"s{n}", action("f"), on_errors=wrong) for n in range(100)]
+    with pytest.raises(DefinitionError) as caught:
+        compile_definition(flow(*states))  # it took minutes
+    assert len(caught.value.problems) == 201
+    assert caught.value.problems[-1].message == "59,800 more problems"

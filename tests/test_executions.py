@@ -261,6 +261,16 @@ def test_of_a_thousand_and_more_executions_the_latest_thousand_are_kept(service)
     assert show(service, workflow_id, ids[-1])["status"] == "success"
 
 
+def test_large_executions_make_room_for_the_latest(service, functions):
+    functions.register(lambda event, context: [{"k": "x" * 100, "n": n} for n in range(20_000)], name="big", timeout=30)
+    workflow_id = create(service, normal(state("s", action("big"))))
+    ids = [start(service, workflow_id) for _ in range(20)]
+    assert until(lambda: listed(service, workflow_id, "?status=running"), []) == []
+    kept = listed(service, workflow_id)
+    assert 1 <= len(kept) < 15  # some 7 MB each
+    assert set(kept) < set(ids)
+
+
 def test_executions_of_a_deleted_workflow_can_be_shown_and_terminated(service, hold):
     created = body_of(ask(service, "POST", value=normal(state("s", action("hold")))), "WorkflowSimpleInfo", status=201)
     execution_id = start(service, created["id"])

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -673,3 +674,149 @@ def test_options_are_read_from_texts():
         read_options({"unresolvd": "null"})
     with pytest.raises(ConfigError, match="unresolved"):
         read_options({"unresolved": "sometimes"})
+
+
+# --- what a review found -------------------------------------------------------------------------
+
+
+def fresh(functions, **settings):
+    service = Service(functions=functions, samples=False, **settings)
+    return service, runner(Client(AsyncClient(service, project_id=PROJECT)))
+
+
+async def cancel_myself(event, context):
+    asyncio.current_task().cancel()
+    await asyncio.sleep(0)
+
+
+def test_an_async_function_that_cancels_itself_fails_like_any_other(run, functions):
+    functions.register(cancel_myself, timeout=5)
+    assert failure(run(one_call("cancel_myself")))["errorType"] == "CancelledError"
+    branches = [calls(action("cancel_myself")), calls(action("f1"))]
+    execution = run(whole(parallel("p", *branches), functions=["cancel_myself"]))
+    assert failure(execution)["errorType"] == "CancelledError"
+
+
+def test_the_limit_of_the_whole_can_not_be_caught_in_a_sub_flow(functions):
+    service, run = fresh(functions, limit=0.2)
+    service.catalog.create(whole(sleep("wait", 30), name="child"), PROJECT)
+    parent = whole(
+        subflow("sub", "child", end=False, transition="end", on_errors=[{"error": "", "transition": "after"}]),
+        end(),
+        state("after", action("f1")),
+    )
+    for _ in range(5):
+        assert run(parent).status == "timeout"
+
+
+def test_a_refused_result_that_its_filter_does_not_fit_fails_the_state(run, functions):
+    answering(functions, {"status": 500})
+    entry = {"error": "$.status == 500", "transition": "error"}
+    execution = run(guarded(entry, state_data_filter={"output": "$.body"}))
+    assert failure(execution)["errorType"] == "FilterFailed"
+
+
+def test_a_state_that_waits_to_be_retried_is_still_running(functions):
+    answering(functions, ValueError("no"))
+    _, run = fresh(functions, limit=0.3)
+    execution = run(guarded({"error": "", "retry_ref": "again"}, retries=[TWICE]))
+    assert (execution.status, [error.node_id for error in execution.errors]) == ("timeout", ["try"])
+
+
+def test_a_slow_expression_holds_up_only_its_own_run(functions):
+    service, _ = fresh(functions, limit=1)
+    slow = "$.a[?search(@.s,'(a|aa)+c')]"
+    loop = foreach("each", input_collection=slow, **calls(action("f1")))
+    service.catalog.create(whole(loop, name="slow"), PROJECT)
+    service.catalog.create(one_call("f1", name="quick"), PROJECT)
+    client = AsyncClient(service, project_id=PROJECT)
+    some_time = {"a": [{"s": "a" * 22}] * 400}  # each item takes its time, but not so long that it is refused
+
+    async def both():
+        began = time.perf_counter()
+        slow_one = asyncio.ensure_future(client.execute("slow", some_time))
+        await asyncio.sleep(0.05)
+        quick = await client.execute("quick", {})
+        overtaken = not slow_one.done()
+        return overtaken, quick.status, (await slow_one).status, time.perf_counter() - began
+
+    overtaken, quick_status, slow_status, took = asyncio.run(both())
+    assert (overtaken, quick_status, slow_status) == (True, "success", "timeout")
+    assert took < 3
+
+
+def test_a_loop_of_sub_flows_lets_others_have_their_turn_and_ends_on_time(functions):
+    service, run = fresh(functions, limit=0.5)
+    service.catalog.create(whole(foreach("e", **PLUS_ONE), name="inner"), PROJECT)
+    middle = foreach("e", batch_size=1, iteration_param="$.n", workflow_id="inner")
+    service.catalog.create(whole(middle, name="middle"), PROJECT)
+    outer = foreach("e", batch_size=1, iteration_param="$.m", workflow_id="middle")
+    started = time.perf_counter()
+    assert run(whole(outer, name="outer"), {"arr": list(range(300))}).status == "timeout"
+    assert time.perf_counter() - started < 2
+
+
+def test_what_was_left_behind_changes_nothing_any_more(functions):
+    let_go = threading.Event()
+    functions.register(lambda event, context: let_go.wait(5) and {"late": True}, name="slow", timeout=30)
+    service, run = fresh(functions, limit=0.4)
+    loser = chain(state("slow", action("slow"), transition="next"), state("next", action("f1")))
+    definition = whole(
+        parallel("p", loser, calls(action("f1")), completion_type="any", end=False, transition="wait"),
+        sleep("wait", 60),
+        functions=["slow"],
+    )
+    timer = threading.Timer(0.2, let_go.set)
+    timer.start()
+    execution = run(definition)
+    timer.join()
+    time.sleep(0.1)
+    assert [error.node_id for error in execution.errors] == ["wait"]
+    visits = {visit.step.id: visit for visit in service.trace(execution.execution_id)}
+    assert "next" not in visits
+    assert (visits["slow"].cancelled, visits["slow"].output) == (True, None)
+
+
+def test_a_handler_can_not_change_what_others_get(run, functions):
+    def greedy(event, context):
+        context.headers["x"] = "changed"
+        context.user_data["k"] = "changed"
+        event["n"].append(1)
+        return [event, context.getUserData("k")]
+
+    functions.register(greedy, name="greedy", user_data={"k": "1"})
+    functions.register(lambda event, context: [dict(context.headers), event], name="after")
+    both = [calls(action("greedy", {"n": "$.n"})), calls(action("after", {"n": "$.n"}))]
+    definition = whole(parallel("p", *both), functions=["greedy", "after"])
+    for _ in range(2):
+        found = output(run(definition, {"n": []}, headers={"x": "1"}))["result"]
+        assert found[1] == [{"x": "1"}, {"n": []}]
+
+
+def test_a_call_that_could_not_be_stopped_in_time_still_fails(functions):
+    functions.register(lambda event, context: re.match("(a+)+$", "a" * 24 + "b") and None, name="hold", timeout=0.2)
+    _, run = fresh(functions)
+    assert failure(run(one_call("hold")))["errorType"] == "FunctionTimeout"
+
+
+def test_a_sub_flow_keeps_the_status_of_its_failure(run, functions):
+    functions.register(lambda event, context: time.sleep(1), name="slow", timeout=0.1)
+    run(whole(state("x", action("slow")), name="child", functions=["slow"]))
+    caught = subflow(
+        "sub", "child", end=False, transition="ok", on_errors=[{"error": "$.status == 504", "transition": "late"}]
+    )
+    assert output(run(whole(caught, end("ok"), end("late"))))["errorType"] == "FunctionTimeout"
+
+
+def test_with_merged_parameters_a_caught_failure_comes_beside_the_input(make, functions):
+    answering(functions, ValueError("no"))
+    found = output(make(merge_parameters=True)(guarded({"error": "", "transition": "error"}), {"n": 1}))
+    assert (found["got"]["n"], found["got"]["errorType"]) == (1, "ValueError")
+
+
+def test_the_trace_of_a_loop_over_a_large_value_stays_small(functions):
+    service, run = fresh(functions)
+    value = {"arr": list(range(2000))} | {f"k{n}": n for n in range(5000)}
+    execution = run(whole(foreach("e", **PLUS_ONE)), value)
+    assert len(output(execution)["result"]) == 2000
+    assert 1 <= len(service.trace(execution.execution_id)) < 200

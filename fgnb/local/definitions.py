@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from fgnb.definition import name_of, read_definition, struct_problems
 from fgnb.errors import DefinitionError, Problem, did_you_mean
@@ -41,6 +44,8 @@ from fgnb.wire import (
 
 MAX_STATES = 100  # of a workflow, with those inside branches and loops
 MAX_NESTING = 10  # levels of branches and loops inside each other
+MAX_PROBLEMS = 200  # that are named
+_HEAVY = (b"[?", b"..")  # filters and descents, whose work grows with the value
 IN_LOOPS = ("Operation", "Sleep", "End")  # kinds of state that a loop may hold; page 01_0414
 
 
@@ -62,16 +67,27 @@ def compile_definition(raw: Any, options: Options = DEFAULTS) -> Plan:
         if not problems and not compiler.problems:
             return Plan(reading.definition, chain)
         problems += [each for each in compiler.problems if not _is_guess(each.path, reading.guessed)]
-    raise DefinitionError(sorted(problems, key=_place), name=name_of(raw))
+    problems.sort(key=_place)
+    if len(problems) > MAX_PROBLEMS:
+        more = Problem("$", f"{len(problems) - MAX_PROBLEMS:,} more problems")
+        problems = [*problems[:MAX_PROBLEMS], more]
+    raise DefinitionError(problems, name=name_of(raw))
 
 
 def _is_guess(path: str, guessed: frozenset[str]) -> bool:
-    return any(path == guess or path.startswith((f"{guess}.", f"{guess}[")) for guess in guessed)
+    """Tell whether a place, or one that it lies in, is guessed."""
+    above = (path[: step.start()] for step in _STEP.finditer(path))
+    return bool(guessed) and (path in guessed or any(place in guessed for place in above))
 
 
-def _place(problem: Problem) -> tuple[bool, list[str | int]]:
-    steps = re.split(r"(\d+)", problem.path)  # states[10] comes after states[2]
-    return problem.state is not None, [int(step) if step.isdigit() else step for step in steps]
+def _place(problem: Problem) -> tuple[bool, list[tuple[int, str]]]:
+    # By turns text and digits: states[10] comes after states[2]
+    parts = enumerate(re.split(r"([0-9]+)", problem.path))
+    return problem.state is not None, [(len(part) if at % 2 else 0, part) for at, part in parts]
+
+
+_STEP = re.compile(r"[.\[]")
+_compiled = lru_cache(4096)(compile_condition)  # definitions use the same few over and over
 
 
 class _Compiler:
@@ -125,6 +141,7 @@ class _Compiler:
             input_filter=self.filter(filters.input, f"{place}.state_data_filter.input", state),
             output_filter=self.filter(filters.output, f"{place}.state_data_filter.output", state),
             handlers=tuple(self.handlers(state, place)),
+            heavy=any(mark in msgspec.json.encode(state) for mark in _HEAVY),
         )
 
     def work(self, state: State, place: str, depth: int) -> Work | None:
@@ -140,6 +157,8 @@ class _Compiler:
             return self.loop(state, place, depth)
         if isinstance(state, SubFlow):
             return Sub(state.workflow_id, state.wait_for_completion)
+        if state.next is not None:
+            self.problem(f"{place}.transition", "nothing follows an End", state)
         return None
 
     def choice(self, state: Switch, place: str) -> Choice:
@@ -238,7 +257,7 @@ class _Compiler:
     def condition(self, text: str, place: str, state: State, *, missing_fails: bool = False) -> Condition | None:
         try:
             wins = self.options.constants_clash == "constants"
-            return compile_condition(text, missing_fails=missing_fails, constants_win=wins)
+            return _compiled(text, missing_fails=missing_fails, constants_win=wins)
         except ExpressionError as error:
             self.problem(place, str(error), state)
             return None
@@ -258,7 +277,8 @@ class _Compiler:
         return names
 
     def unknown(self, place: str, kind: str, name: str, known: Iterable[str], state: State) -> None:
-        self.problem(place, f"there is no {kind} '{name}'{did_you_mean(name, known, form=QUOTED)}", state)
+        hint = did_you_mean(name, known, form=QUOTED) if len(self.problems) < MAX_PROBLEMS else ""
+        self.problem(place, f"there is no {kind} '{name}'{hint}", state)
 
 
 def _whole(value: Any) -> Any:

@@ -6,34 +6,37 @@ state. Where the service's documents are silent, `fgnb.local.options` says what 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from fgnb.errors import did_you_mean
 from fgnb.local.answers import sync_answer
 from fgnb.local.context import Context
+from fgnb.local.dataflow import (
+    ResultRefused,
+    check_result,
+    filtered,
+    handler_of,
+    items_of,
+    left_over,
+    merged,
+    with_value,
+)
 from fgnb.local.execution import Clock, Ended, Execution, Track
-from fgnb.local.expressions import MISSING, ExpressionError, Query
+from fgnb.local.expressions import ExpressionError
 from fgnb.local.functions import Function, FunctionFailed, Isolation, event_of
 from fgnb.local.graph import QUOTED
 from fgnb.local.limits import within
 from fgnb.local.options import DEFAULTS, Options
-from fgnb.local.plan import Call, Calls, Choice, Fork, Handler, Loop, Pause, Plan, Step, Sub
+from fgnb.local.plan import Call, Calls, Choice, Fork, Loop, Pause, Plan, Step, Sub
 from fgnb.local.processes import Processes
 from fgnb.local.together import StatesFailed, follow_all, follow_paced, follow_until
-from fgnb.local.workers import TO_THREAD, AsyncCall, Strand, Walk, Workers
+from fgnb.local.workers import BREATH, TO_THREAD, Abandoned, AsyncCall, Strand, Walk, Workers
 from fgnb.wire import EXPRESS_LIMIT, SyncExecution
-
-
-class ResultRefused(FunctionFailed):
-    """A state gave a result for which the condition of an ``on_errors`` entry is true."""
-
-    def __init__(self, handler: Handler, result: Any) -> None:
-        super().__init__("the result is one that on_errors names as an error", "ResultRefused")
-        self.handler = handler
-        self.result = result
 
 
 class Engine:
@@ -83,7 +86,11 @@ class Engine:
         if execution.visits is None and self.options.handled_errors:
             execution.visits = []
         try:
-            output = await within(None if execution.unlimited else self.limit, self._whole(execution))
+            limit = None if execution.unlimited or execution.covered else self.limit
+            started = monotonic()
+            output = await within(limit, self._whole(execution))
+            if limit is not None and monotonic() - started > limit:  # nothing could be seen to it in time
+                raise TimeoutError
         except StatesFailed as failed:
             return Ended(status="fail", begin=begin, end=self._clock.time(), failed=failed.visits)
         except TimeoutError:
@@ -91,7 +98,7 @@ class Engine:
             failure = FunctionFailed(f"the workflow ran longer than {self.limit:g} s", "WorkflowTimeout").failure
             still = sorted(execution.running, key=lambda visit: (visit.begin, len(visit.place)))
             for visit in still:
-                visit.end, visit.failure = end, failure
+                visit.end, visit.failure, visit.status = end, failure, 504
             by_state = {visit.step.id: visit for visit in reversed(still)}
             return Ended(status="timeout", begin=begin, end=end, failed=tuple(reversed(by_state.values())))
         return Ended(status="success", begin=begin, end=self._clock.time(), output=output)
@@ -126,10 +133,12 @@ class Engine:
         apart = self.options.sequential_input == "state"
         while True:
             step, data = track.step, track.data
+            if strand.on_loop and step.heavy:
+                yield TO_THREAD
             visit = track.begin(now())
             try:
                 if step.input_filter is not None:
-                    data = _filtered(step.input_filter, data, "input")
+                    data = filtered(step.input_filter, data, "input")
                 work, following = step.work, step.next
                 if isinstance(work, Calls):
                     given = data
@@ -147,46 +156,61 @@ class Engine:
                             data = strand.call(function, event, context)
                 elif isinstance(work, Choice):
                     following = self._choose(work, data, execution)
+                elif isinstance(work, Loop):
+                    data = yield partial(self._loop, work, data, items_of(work, data), track)
                 elif work is not None:
                     data = yield partial(self._do, work, data, track)
+                if strand.on_loop and step.heavy:
+                    yield TO_THREAD
                 if step.handlers:
-                    _check_result(step, data, execution)
+                    check_result(step, data, execution)
                 if step.output_filter is not None:
-                    data = _filtered(step.output_filter, data, "output")
+                    data = filtered(step.output_filter, data, "output")
             except ExpressionError as error:
                 raise FunctionFailed(str(error), "PathFailed") from None
+            if strand.over:
+                raise Abandoned
             visit.output, visit.end = data, now()
             running.discard(visit)
             if following is None:
                 return data
             if execution.merge:
-                data = _merged(track.data, data)
+                data = merged(track.data, data)
             track.go(following, data)
 
     async def _recover(self, track: Track, failure: FunctionFailed) -> None:
         """Retry the state that failed, or go where its ``on_errors`` point, by setting `track`."""
         now, execution = self._clock.time(), track.execution
         visit = track.visit or track.begin(now)  # it may be refused before it begins
-        visit.end, visit.failure = now, failure.failure
+        visit.end, visit.failure, visit.status = now, failure.failure, failure.status
         visit.output = failure.result if isinstance(failure, ResultRefused) else None
-        execution.running.discard(visit)
         execution.give_up_below(visit, now)
         failed = StatesFailed(failure, failure.visits if isinstance(failure, StatesFailed) else (visit,))
         try:
-            handler = _handler(track.step, failure, execution)
+            handler = None
+            if track.step.handlers:
+                handler = await self._workers.do(lambda: handler_of(track.step, failure, execution))
             retry = handler.retry if handler is not None else None
             if retry is not None and track.retries < retry.max_attempts - (self.options.max_attempts == "calls"):
                 failed.note_handled()
                 track.again()
+                waiting = track.wait(now)
+                execution.running.discard(visit)
                 await self._clock.sleep(retry.delay)
+                execution.running.discard(waiting)
             elif handler is not None and handler.target is not None:
-                track.go(handler.target, _left_over(track.step, failure))
+                data = await self._workers.do(lambda: left_over(track.step, failure))
+                track.go(handler.target, merged(track.data, data) if execution.merge else data)
                 failed.note_handled()
+                execution.running.discard(visit)
             else:
                 raise failed
-        except ExpressionError as error:
-            broken = FunctionFailed(str(error), "PathFailed")
-            visit.failure = broken.failure
+        except (ExpressionError, FunctionFailed) as error:
+            execution.running.discard(visit)
+            if error is failed:
+                raise
+            broken = error if isinstance(error, FunctionFailed) else FunctionFailed(str(error), "PathFailed")
+            visit.failure, visit.status = broken.failure, broken.status
             raise StatesFailed(broken, (visit,)) from None
 
     # --- what a state does ---
@@ -212,8 +236,8 @@ class Engine:
             execution_id=execution.id,
             state_id=step.id,
             timeout=function.timeout,
-            headers=execution.headers if self.options.headers == "context" else {},
-            user_data=function.user_data,
+            headers=dict(execution.headers) if self.options.headers == "context" else {},
+            user_data=dict(function.user_data),
         )
 
     def _choose(self, work: Choice, data: Any, execution: Execution) -> str | None:
@@ -225,15 +249,14 @@ class Engine:
             raise FunctionFailed("no condition is true, and there is no default", "NoMatch")
         return work.default
 
-    async def _do(self, work: Pause | Fork | Loop | Sub, data: Any, track: Track) -> Any:
+    async def _do(self, work: Pause | Fork | Sub, data: Any, track: Track) -> Any:
         """Do what has to be waited for."""
+        await _breathe(track.execution)
         if isinstance(work, Pause):
             await self._clock.sleep(work.seconds)
             return data
         if isinstance(work, Fork):
             return await self._fork(work, data, track)
-        if isinstance(work, Loop):
-            return await self._loop(work, data, track)
         return await self._sub_flow(work, track.execution, data)
 
     async def _fork(self, work: Fork, data: Any, track: Track) -> Any:
@@ -247,14 +270,11 @@ class Engine:
         value = results if work.names is None else dict(zip(work.names, results, strict=True))
         return value if work.key is None else {work.key: value}
 
-    async def _loop(self, work: Loop, data: Any, track: Track) -> Any:
-        items = work.items(data)
-        if not isinstance(items, list):
-            found = "nothing" if items is MISSING else f"a {type(items).__name__}"
-            raise FunctionFailed(f"input_collection selects {found}, not an array", "NotAnArray")
+    async def _loop(self, work: Loop, data: Any, items: list[Any], track: Track) -> Any:
+        await _breathe(track.execution)
 
         def iteration(number: int) -> Track:
-            return track.inner(work.chain, _with(data, work.param, items[number]), number)
+            return track.inner(work.chain, with_value(data, work.param, items[number]), number)
 
         if work.interval:
             results = await follow_paced(
@@ -267,7 +287,7 @@ class Engine:
             )
         else:
             results = await follow_all(len(items), partial(self._serve, iteration), width=work.width)
-        return _with(None, work.output, results)
+        return with_value(None, work.output, results)
 
     async def _serve(self, make: Callable[[int], Track], waiting: deque[int], results: list[Any]) -> None:
         """Follow ways as long as some wait, one after the other on one thread as far as nothing fails."""
@@ -276,6 +296,8 @@ class Engine:
             try:
                 await self._workers.run(lambda strand: self._walk_on(strand, make, waiting, results, current))
             except FunctionFailed as failure:
+                if not current:  # it was refused before it began
+                    raise
                 number, track = current.pop()
                 await self._recover(track, failure)
                 results[number] = await self._follow(track)
@@ -319,6 +341,8 @@ class Engine:
         if not work.wait:
             self._launch(child)
             return {"execution_id": child.id}  # what an asynchronous start answers
+        child.covered = execution.covered or not execution.unlimited
+        child.rested = execution.rested
         ended = await self.run(child)
         if ended.status == "success":
             return ended.output
@@ -328,53 +352,12 @@ class Engine:
             f"workflow '{name}' failed at node '{inner.step.id}': {failure.get('errorMessage')}",
             failure.get("errorType", "SubFlowFailed"),
             failure.get("stackTrace"),
+            status=inner.status,
         )
 
 
-def _filtered(query: Query, data: Any, which: str) -> Any:
-    """Apply a filter; a path that leads nowhere fails the state rather than passing null on."""
-    found = query(data)
-    if found is MISSING:
-        raise FunctionFailed(f"the {which} filter selects nothing", "FilterFailed")
-    return found
-
-
-def _check_result(step: Step, result: Any, execution: Execution) -> None:
-    """Treat a result as a failure if the state's ``on_errors`` say so (a business error code)."""
-    if isinstance(step.work, Pause | Choice | None):  # these only pass on what they got
-        return
-    constants = execution.plan.definition.constants
-    for handler in step.handlers:
-        if handler.condition is not None and handler.condition(result, constants):
-            raise ResultRefused(handler, result)
-
-
-def _handler(step: Step, failure: FunctionFailed, execution: Execution) -> Handler | None:
-    """Return the first entry of the state's ``on_errors`` that handles a failure."""
-    if isinstance(failure, ResultRefused):
-        return failure.handler
-    constants = execution.plan.definition.constants
-    for handler in step.handlers:
-        if handler.condition is None or handler.condition(failure.facts, constants):
-            return handler
-    return None
-
-
-def _left_over(step: Step, failure: FunctionFailed) -> Any:
-    """Return what goes on to the state that handles a failure: the result, or what is known of the failure."""
-    if not isinstance(failure, ResultRefused):
-        return failure.facts
-    return failure.result if step.output_filter is None else _filtered(step.output_filter, failure.result, "output")
-
-
-def _merged(older: Any, newer: Any) -> Any:
-    """Return two objects as one, in which the newer wins; anything else is replaced."""
-    return {**older, **newer} if isinstance(older, dict) and isinstance(newer, dict) else newer
-
-
-def _with(data: Any, keys: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """Return the object with a value at a path; what has another form gives way."""
-    own = dict(data) if isinstance(data, dict) else {}
-    first, *rest = keys
-    own[first] = _with(own.get(first), tuple(rest), value) if rest else value
-    return own
+async def _breathe(execution: Execution) -> None:
+    """Let the event loop have its turn, which an execution of many quick parts might never give it."""
+    if monotonic() - execution.rested[0] > BREATH:
+        await asyncio.sleep(0)
+        execution.rested[0] = monotonic()

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from fgnb.local.plan import Chain, Plan, Step
 
-MAX_VISITS = 10_000  # that are kept of one execution
+ROOM = 200_000  # what the visits kept of one execution may hold: members of their inputs, and VISIT for each
+VISIT = 20
 
 Place = tuple[tuple[str, int], ...]
 """Where in branches and loops a state runs: the id of each state around it, and the branch or iteration."""
@@ -33,7 +34,9 @@ class Visit:
     `cancelled` that the state was given up since its branch was no longer needed.
     """
 
-    __slots__ = ("attempt", "begin", "cancelled", "end", "failure", "handled", "input", "output", "place", "step")
+    __slots__ = (
+        "attempt", "begin", "cancelled", "end", "failure", "handled", "input", "output", "place", "status", "step",
+    )  # fmt: skip
 
     def __init__(self, step: Step, place: Place, attempt: int, input: Any, begin: float) -> None:
         self.step = step
@@ -44,6 +47,7 @@ class Visit:
         self.end: float | None = None
         self.output: Any = None
         self.failure: Mapping[str, Any] | None = None
+        self.status = 200
         self.handled = False
         self.cancelled = False
 
@@ -71,8 +75,15 @@ class Track:
         execution = self.execution
         self.visit = visit = Visit(self.step, self.place, self.retries + 1, self.data, now)
         execution.running.add(visit)
-        if execution.visits is not None and len(execution.visits) < MAX_VISITS:
+        if execution.visits is not None and execution.room > 0:
             execution.visits.append(visit)
+            execution.room -= VISIT + len(self.data) if isinstance(self.data, dict) else VISIT
+        return visit
+
+    def wait(self, now: float) -> Visit:
+        """Stay at the present state before it is retried; it counts as running."""
+        visit = Visit(self.step, self.place, self.retries + 1, self.data, now)
+        self.execution.running.add(visit)
         return visit
 
     def again(self) -> None:
@@ -96,6 +107,7 @@ class Execution:
         unlimited: whether it may take as long as it likes, as NORMAL workflows do.
         depth: how many executions lie above this one, as sub-flows.
         merge: whether outputs are merged into inputs; None for what the engine's options say.
+        covered: whether the limit of an execution above covers it, too.
         visits: filled with what happens, in the order of the states' beginnings, if it is a list.
     """
 
@@ -106,10 +118,13 @@ class Execution:
     workflow_id: str
     id: str = field(default_factory=lambda: str(uuid4()))
     unlimited: bool = False
+    covered: bool = False
     depth: int = 0
     merge: bool | None = None
     visits: list[Visit] | None = None
+    room: int = ROOM
     running: set[Visit] = field(default_factory=set)
+    rested: list[float] = field(default_factory=lambda: [time.monotonic()])  # when the event loop had a turn last
 
     def give_up_below(self, visit: Visit, now: float) -> None:
         """Note the states that still run in branches of `visit`'s state as cancelled."""

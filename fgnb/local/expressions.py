@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import jsonpath_rfc9535
@@ -105,6 +106,7 @@ def compile_path(path: str) -> Query:
     return _compile(path)[0]
 
 
+@lru_cache(4096)  # definitions use the same few over and over
 def _compile(path: str) -> tuple[Query, bool]:
     """Return the query, and whether it gives the list of what it selects."""
     path = path.strip()
@@ -115,7 +117,7 @@ def _compile(path: str) -> tuple[Query, bool]:
         return _singular(keys), False
     try:
         compiled = _ENVIRONMENT.compile(path)
-    except (jsonpath_rfc9535.JSONPathError, RecursionError) as error:
+    except (jsonpath_rfc9535.JSONPathError, RecursionError, OverflowError, ValueError) as error:
         raise ExpressionError(f"'{_cut(path)}' is not a JSONPath: {_reason(error)}") from None
     several = not compiled.singular_query()
     if _QUOTED.sub("", str(compiled)).count("..") > MAX_DESCENTS:

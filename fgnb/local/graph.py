@@ -11,6 +11,7 @@ from fgnb.errors import did_you_mean
 from fgnb.wire import State
 
 QUOTED = "'{}'"
+HINTS = 100  # wrong targets for which the nearest state is looked for, which takes its time
 Report = Callable[[str, str, State | None], None]
 """Told the path, the message and the state of each problem."""
 
@@ -26,12 +27,12 @@ def check_graph(states: Sequence[State], start: str, place: str, report: Report,
         whole: whether all ways are known; if not, a state that none leads to is not a problem.
     """
     by_id = {state.id: state for state in reversed(states)}  # of two with one id, the first counts
-    broken = not whole
+    wrong = 0
     for index, state in enumerate(states):
         for where, target in state.targets:
             if target not in by_id:
-                broken = True
-                report(f"{place}.states[{index}].{where}", _unknown(target, by_id), state)
+                wrong += 1
+                report(f"{place}.states[{index}].{where}", _unknown(target, by_id, hint=wrong <= HINTS), state)
     if start not in by_id:
         report(f"{place}.start", _unknown(start, by_id), None)
         return
@@ -39,12 +40,12 @@ def check_graph(states: Sequence[State], start: str, place: str, report: Report,
     for index, state in enumerate(states):
         if state.id in closing and state is by_id[state.id]:
             report(f"{place}.states[{index}]", "the states form a cycle: a workflow must come to an end", state)
-        elif state.id not in reached and not broken:  # what a wrong transition cuts off is not a problem of its own
+        elif state.id not in reached and whole and not wrong:  # what a wrong way cuts off is no problem of its own
             report(f"{place}.states[{index}]", "no way leads here from the start", state)
 
 
-def _unknown(target: str, known: dict[str, State]) -> str:
-    return f"there is no state '{target}'{did_you_mean(target, known, form=QUOTED)}"
+def _unknown(target: str, known: dict[str, State], *, hint: bool = True) -> str:
+    return f"there is no state '{target}'{did_you_mean(target, known, form=QUOTED) if hint else ''}"
 
 
 def _search(states: dict[str, State], start: str) -> tuple[set[str], set[str]]:

@@ -11,8 +11,9 @@ from fgnb.background import forget_in_child
 from fgnb.local.execution import Visit
 
 BUDGET = 64 * 1024 * 1024  # bytes
-_KEY = 64  # bytes of a member's name
 _VISIT = 400  # bytes of a visit besides what came in and went out
+_CONTAINER = 64  # bytes of an object or an array besides its members
+_MEMBER = 100  # bytes of a member besides its text: its name, its place, a number
 
 T = TypeVar("T")
 
@@ -75,18 +76,20 @@ def footprint(visits: Iterable[Visit], *values: Any, limit: int = BUDGET) -> int
     pending = list(values)
     for visit in visits:
         size += _VISIT
-        pending += (visit.input, visit.output)
+        pending.append(visit.input)
+        pending.append(visit.output)
     seen: set[int] = set()
     while pending and size <= limit:
         value = pending.pop()
-        if isinstance(value, (dict, list)):
-            if id(value) in seen:
-                continue
+        if not isinstance(value, (dict, list)):
+            size += getsizeof(value)
+        elif id(value) not in seen:
             seen.add(id(value))
-            if isinstance(value, dict):
-                size += _KEY * len(value)
-                pending += value.values()
-            else:
-                pending += value
-        size += getsizeof(value)
+            size += _CONTAINER + _MEMBER * len(value)
+            for member in value.values() if isinstance(value, dict) else value:
+                kind = type(member)
+                if kind is str:
+                    size += getsizeof(member)
+                elif kind is dict or kind is list:
+                    pending.append(member)
     return size

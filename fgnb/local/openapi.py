@@ -15,7 +15,15 @@ from typing import Any
 
 import msgspec
 
-from fgnb.local import execution_endpoints as executions
+from fgnb.local.execution_endpoints import (
+    HISTORY_PAGE,
+    ID_HEADER,
+    MERGE_HEADER,
+    RUN_HEADER,
+    STATE_HEADER,
+    STATUSES,
+    WHOLE_HEADER,
+)
 from fgnb.local.metrics import SERIES
 from fgnb.signature import ALGORITHM
 from fgnb.wire import (
@@ -164,8 +172,8 @@ OPERATIONS = (
         answer=StartAnswer,
         body=ExecuteBody,
         parameters=(
-            _parameter(executions.ID_HEADER, "header", _ID, "The id it gets."),
-            _parameter(executions.MERGE_HEADER, "header", _FLAG, "Whether a state's output is merged into its input."),
+            _parameter(ID_HEADER, "header", _ID, "The id it gets."),
+            _parameter(MERGE_HEADER, "header", _FLAG, "Whether a state's output is merged into its input."),
             _parameter("X-Create-Time", "header", {"type": "string"}, "Not looked at."),
         ),
     ),
@@ -178,7 +186,7 @@ OPERATIONS = (
         parameters=(
             _parameter("limit", "query", _whole(0), "200 by default, and at most."),
             _OFFSET,
-            _parameter("status", "query", {"type": "string", "enum": [*executions.STATUSES, ""]}),
+            _parameter("status", "query", {"type": "string", "enum": [*STATUSES, ""]}),
             *_BETWEEN,
         ),
     ),
@@ -190,7 +198,7 @@ OPERATIONS = (
         answer=ExecutionPage,
         parameters=(
             _parameter("offset", "query", _whole(0), required=True),
-            _parameter("limit", "query", _whole(1, executions.HISTORY_PAGE), required=True),
+            _parameter("limit", "query", _whole(1, HISTORY_PAGE), required=True),
             *_BETWEEN,
         ),
     ),
@@ -200,7 +208,7 @@ OPERATIONS = (
         id="ShowWorkflowExecution",
         summary="Show an asynchronous execution",
         answer=ExecutionDetails,
-        parameters=(_parameter(executions.WHOLE_HEADER, "header", _FLAG, "Whether large values are not cut."),),
+        parameters=(_parameter(WHOLE_HEADER, "header", _FLAG, "Whether large values are not cut."),),
     ),
     Operation(method="post", path=f"{_EXECUTION}/terminate", id="StopWorkFlow", summary="End a running execution"),
     Operation(
@@ -217,8 +225,8 @@ OPERATIONS = (
         answer=StartAnswer,
         body=CallbackBody,
         parameters=(
-            _parameter(executions.RUN_HEADER, "header", _text(1, 64), required=True),
-            _parameter(executions.STATE_HEADER, "header", _text(1, 64), required=True),
+            _parameter(RUN_HEADER, "header", _text(1, 64), required=True),
+            _parameter(STATE_HEADER, "header", _text(1, 64), required=True),
         ),
     ),
     Operation(

@@ -94,7 +94,10 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A state: what comes in, what it does, what goes out, and the id of the state that follows."""
+    """A state: what comes in, what it does, what goes out, and the id of the state that follows.
+
+    `heavy` tells that its expressions may take a while on large values.
+    """
 
     id: str
     name: str
@@ -103,6 +106,7 @@ class Step:
     input_filter: Query | None = None
     output_filter: Query | None = None
     handlers: tuple[Handler, ...] = ()
+    heavy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-MAX_THREADS = 64  # pieces of work done at once; more wait for their turn
+MAX_THREADS = 128  # pieces of work done at once; more wait for their turn
 QUICK = 0.0005  # seconds a loop stands still for a piece of work, which is cheaper than to be woken by it
 MAX_DOUBT = 6  # after so many pieces in a row that were not quick, one in 2 ** MAX_DOUBT is waited for
 

@@ -94,7 +94,7 @@ class _Crew:
 
     def _settle(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if self._ended.done():
             return
         if error is not None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from fgnb.background import BackgroundLoop, forget_in_child
 from fgnb.local.context import Context
@@ -26,6 +26,10 @@ from fgnb.local.threads import Threads
 MAX_LEFT_BEHIND = 256  # threads that may be stuck in functions before new runs are refused
 TICK = 0.25  # seconds between two looks at a running walk; shorter limits are looked at on their own
 PING = 0.5  # seconds the loop of async functions may take to show that it is alive
+SOON = 0.1  # the same, once it has missed a call's limit, which it enforces itself while it is alive
+BREATH = 0.005  # seconds after which a walk on that loop lets others have it
+
+T = TypeVar("T")
 
 Walk = Generator[Any, Any, Any]
 """Yields an `AsyncCall`, `TO_THREAD`, or a function that gives what it needs awaited; is sent the result of
@@ -64,7 +68,7 @@ class Strand:
         self._loop = asyncio.get_running_loop()
         self._function: Function | None = None
         self._ticket: list[float] = []  # when the present call's time is over; whoever pops it says how it ended
-        self._over = False
+        self.over = False  # nobody waits for the walk any more
         self._part: Part | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.on_loop = False  # whether the walk is on the loop of async functions, which nothing may hold up
@@ -82,7 +86,7 @@ class Strand:
             result = function.handler(event, context)
         except BaseException as raised:  # a function's SystemExit must not end the thread
             error = raised
-        self.end(ticket)
+        self.end(ticket, function)
         if error is not None:
             raise failure_of(error)
         return result_value(result)
@@ -93,7 +97,7 @@ class Strand:
         Raises:
             Abandoned: the whole walk has ended meanwhile.
         """
-        if self._over:
+        if self.over:
             raise Abandoned
         self._function = function
         self._ticket = ticket = [monotonic() + function.timeout]
@@ -102,16 +106,19 @@ class Strand:
         return ticket
 
     @staticmethod
-    def end(ticket: list[float]) -> None:
+    def end(ticket: list[float], function: Function) -> None:
         """End a call.
 
         Raises:
-            Abandoned: it took too long, and the watch has ended it already.
+            Abandoned: the watch has ended it already, or nobody waits any more.
+            FunctionFailed: it took too long, which the watch could not see in time.
         """
         try:
-            ticket.pop()  # atomic
+            until = ticket.pop()  # atomic
         except IndexError:
             raise Abandoned from None
+        if monotonic() > until:
+            raise timed_out(function)
 
     def watch(self, part: Part) -> None:
         """Look after the walk, whose next part is `part`, until `leave`."""
@@ -123,7 +130,8 @@ class Strand:
         if self._timer is not None:
             self._timer.cancel()
         if self._part is not None and not self._part.over:
-            self._over = True
+            self.over = True
+            self._ticket.clear()  # its call has no say any more
         self._part = None
 
     def _look(self) -> None:
@@ -181,6 +189,17 @@ class Workers:
             except FunctionFailed as failure:
                 go_on = partial(walk.throw, failure)
 
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do something on a thread that may take a while but comes to an end."""
+        job = self._threads.start(work)
+        if (future := self._threads.listen(job)) is not None:
+            try:
+                await future
+            finally:
+                self._threads.drop(job)
+        result: T = job.outcome()
+        return result
+
     async def _advance(self, strand: Strand, go_on: Callable[[], Any]) -> tuple[bool, Any]:
         """Let a walk run on a thread: to its end with its result, or to what it wants."""
         if self._threads.left_behind + self._loop.left_behind >= MAX_LEFT_BEHIND:
@@ -208,7 +227,7 @@ class Workers:
         try:
             return await part.future
         except asyncio.CancelledError:  # the workflow's own limit is over, which can't wait for the check
-            check = asyncio.create_task(self._check_loop(loop))
+            check = asyncio.create_task(self._check_loop(loop, PING))
             self._checks.add(check)
             check.add_done_callback(self._checks.discard)
             raise
@@ -217,9 +236,9 @@ class Workers:
             if not part.over:
                 running.cancel()
                 if part.future.done() and not part.future.cancelled():
-                    await self._check_loop(loop)
+                    await self._check_loop(loop, SOON)
 
-    async def _check_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _check_loop(self, loop: asyncio.AbstractEventLoop, patience: float) -> None:
         """Replace the loop of async functions if one that never awaits has taken it."""
         own, alive = asyncio.get_running_loop(), asyncio.Event()
 
@@ -230,7 +249,7 @@ class Workers:
         with contextlib.suppress(RuntimeError):  # it has ended
             loop.call_soon_threadsafe(answer)
         try:
-            await asyncio.wait_for(alive.wait(), PING)
+            await asyncio.wait_for(alive.wait(), patience)
         except TimeoutError:
             self._loop.replace(loop)
 
@@ -271,15 +290,18 @@ class _AsyncPart:
             self.future.get_loop().call_soon_threadsafe(settle)
 
     async def _go_on(self, call: AsyncCall, ticket: list[float]) -> tuple[bool, Any]:
-        strand = self._strand
+        strand, rested = self._strand, monotonic()
         while True:
+            if monotonic() - rested > BREATH:
+                await asyncio.sleep(0)
+                rested = monotonic()
             try:
-                async with asyncio.timeout(call.function.timeout):
-                    result = await _await(call.function, call.event, call.context)
+                async with asyncio.timeout(call.function.timeout) as limit:
+                    result = await _await(call, strand, limit)
             except TimeoutError:
                 raise timed_out(call.function) from None
             finally:
-                strand.end(ticket)
+                strand.end(ticket, call.function)
             strand.on_loop = True
             ended, value = _part(partial(self._walk.send, result))
             strand.on_loop = False
@@ -300,13 +322,16 @@ def _part(go_on: Callable[[], Any]) -> tuple[bool, Any]:
         return True, stop.value
 
 
-async def _await(function: Function, event: Any, context: Context) -> Any:
+async def _await(call: AsyncCall, strand: Strand, limit: asyncio.Timeout) -> Any:
+    """Make an async call; it is cancelled when `limit` or the whole walk is over, else by the function itself."""
     try:
-        return result_value(await function.handler(event, context))
+        return result_value(await call.function.handler(call.event, call.context))
     except FunctionFailed:
         raise
     except BaseException as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            raise  # cancelled by us, not by the function itself
+        if isinstance(error, asyncio.CancelledError):
+            if strand.over or limit.expired():
+                raise
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
         raise failure_of(error) from None
