@@ -7,12 +7,13 @@ import logging
 import threading
 import time
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import RFC_4122, UUID, uuid4
 
 import pytest
 
 from fgnb.errors import AnswerLost, ConfigError, DefinitionError
 from fgnb.local.functions import Functions
+from fgnb.local.ids import new_id
 from fgnb.local.options import Options
 from fgnb.local.server import serve as serve_until_interrupted
 from fgnb.local.service import Service
@@ -562,3 +563,11 @@ def test_a_taken_or_impossible_port_is_a_clear_error(service, serve):
         serve_until_interrupted(service, port=urlsplit(serve).port)
     with pytest.raises(ConfigError, match="port 70000"):
         serve_until_interrupted(service, port=70000)
+
+
+def test_ids_are_random_uuids_of_version_4() -> None:
+    ids = {new_id() for _ in range(500)}
+    assert len(ids) == 500
+    for id in ids:
+        assert str(UUID(id)) == id
+        assert (UUID(id).version, UUID(id).variant) == (4, RFC_4122)

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
 from fgnb.background import forget_in_child
 from fgnb.errors import ConfigError
 from fgnb.local.definitions import compile_definition
+from fgnb.local.ids import new_id
 from fgnb.local.options import DEFAULTS, Options
 from fgnb.local.plan import Plan
 from fgnb.wire import (
@@ -96,7 +96,7 @@ class Catalog:
         plan = compile_definition(definition, self._options)
         now = format_time(datetime.now(UTC))
         info = WorkflowInfo(
-            id=str(uuid4()),
+            id=new_id(),
             definition=definition,
             workflow_urn=_urn(project_id, plan),
             created_time=now,

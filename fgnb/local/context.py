@@ -10,7 +10,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+
+from fgnb.local.ids import new_id
 
 MEMORY = 128  # MB; the smallest size of the service
 CPU = 200 + MEMORY // 128 * 100  # millicores, by the runtime's own rule
@@ -43,7 +44,7 @@ class Context:
 
     def getRequestID(self) -> str:
         """Return the id of this call."""
-        self._request_id = self._request_id or str(uuid4())  # made when asked for: few functions ask
+        self._request_id = self._request_id or new_id()  # made when asked for: few functions ask
         return self._request_id
 
     def get_invoke_id(self) -> str:

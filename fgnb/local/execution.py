@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
+from fgnb.local.ids import new_id
 from fgnb.local.plan import Chain, Plan, Step
 
 ROOM = 200_000  # what the visits kept of one execution may hold: members of their inputs, and VISIT for each
@@ -116,7 +116,7 @@ class Execution:
     headers: Mapping[str, Any]
     project_id: str
     workflow_id: str
-    id: str = field(default_factory=lambda: str(uuid4()))
+    id: str = field(default_factory=new_id)
     unlimited: bool = False
     covered: bool = False
     depth: int = 0

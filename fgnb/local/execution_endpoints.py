@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
 
 from fgnb.local.answers import documented_keys, execution_brief, execution_details, sync_answer
 from fgnb.local.catalog import Catalog
 from fgnb.local.engine import Engine
 from fgnb.local.execution import Clock, Execution
 from fgnb.local.executions import Executions, IdTaken, Record, WrongStatus
+from fgnb.local.ids import new_id
 from fgnb.local.metrics import Metrics
 from fgnb.local.refusals import Refused, invalid
 from fgnb.local.requests import Query, flag, header, read_body
@@ -98,7 +98,7 @@ class ExecutionEndpoints:
             headers=body.headers or {},
             project_id=project,
             workflow_id=workflow_id,
-            id=id or str(uuid4()),
+            id=id or new_id(),
             merge=merge,
         )
         try:

@@ -6,9 +6,8 @@ gateway (``APIGW``).
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from fgnb import jsontext
+from fgnb.local.ids import new_id
 from fgnb.wire import INVALID, NOT_FOUND, REQUEST_ID_HEADER, Response
 
 MESSAGE_LIMIT = 512  # characters of the service's own messages; ErrorRsp400 in the API's schemas
@@ -62,7 +61,7 @@ def unauthorized(reason: str) -> Refused:
 
 def answer(refused: Refused, request_id: str | None = None) -> Response:
     """Return the answer to a refused request, with a new request id unless one is given."""
-    request_id = request_id or str(uuid4())
+    request_id = request_id or new_id()
     # A gateway's message has no limit: it repeats the canonical request of a wrong signature.
     message = refused.message[:MESSAGE_LIMIT] if refused.code.startswith("FGS.") else refused.message
     body = {"error_code": refused.code, "error_msg": message}

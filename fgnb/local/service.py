@@ -13,7 +13,6 @@ from collections import ChainMap
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
-from uuid import uuid4
 
 import msgspec
 
@@ -28,6 +27,7 @@ from fgnb.local.execution_endpoints import ExecutionEndpoints
 from fgnb.local.executions import Executions
 from fgnb.local.functions import Functions, Isolation, registered
 from fgnb.local.gateway import Gateway
+from fgnb.local.ids import new_id
 from fgnb.local.limits import within
 from fgnb.local.metrics import Metrics
 from fgnb.local.options import DEFAULTS, Options
@@ -154,7 +154,7 @@ class Service:
         Raises:
             AnswerLost: the caller's own time limit is over.
         """
-        request_id = str(uuid4())
+        request_id = new_id()
         headers = {_ANSWER_ID: request_id}
         try:
             path = request.path.partition("?")[0]
