@@ -1,0 +1,22 @@
+"""The benchmarks still run and check their results; what they measure is nobody's test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("engine.py", ["--rounds", "1", "--only", "seq10"], "fgnb engine"),
+        ("memory.py", ["--rounds", "1", "--runs", "200", "--at-once", "50"], "at once"),
+    ],
+)
+def test_a_benchmark_runs(name: str, arguments: list[str], said: str) -> None:
+    command = [sys.executable, str(BENCHMARKS / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert said in done.stdout
