@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from fgnb.errors import DefinitionError, Problem, did_you_mean, nearest
+from fgnb.errors import Problem, did_you_mean, nearest
 from fgnb.wire import STATE_KINDS, WorkflowDefinition, problem_of
 
 # What stands in for a required field that is missing or wrong, so that the rest can be looked at.
@@ -49,19 +49,6 @@ class Reading:
     definition: WorkflowDefinition | None
     problems: tuple[Problem, ...] = ()
     guessed: frozenset[str] = frozenset()
-
-
-def parse_definition(value: Any) -> WorkflowDefinition:
-    """Return a workflow definition as a typed value; its graph is not looked at here.
-
-    Raises:
-        DefinitionError: with every field that is missing, of the wrong type or out of its limits;
-            each names the JSONPath and, where it lies in a state, the state's id.
-    """
-    reading = read_definition(value)
-    if reading.problems or reading.definition is None:
-        raise DefinitionError(reading.problems, name=name_of(value))
-    return reading.definition
 
 
 def name_of(value: Any) -> str | None:

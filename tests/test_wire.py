@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fgnb.definition import parse_definition
+from fgnb.definition import name_of, read_definition
 from fgnb.errors import DefinitionError
 from fgnb.wire import (
     ErrorBody,
@@ -13,6 +13,7 @@ from fgnb.wire import (
     Operation,
     Sleep,
     SyncExecution,
+    WorkflowDefinition,
     WorkflowInfo,
     WorkflowPage,
     execute_body,
@@ -25,6 +26,14 @@ from fgnb.wire import (
 from tests.flows import action, end, flow, one_call, sleep, state
 
 STATE = "$.states[0]"
+
+
+def parse_definition(value: Any) -> WorkflowDefinition:
+    """Return a definition as it is read, or raise what is wrong with its fields."""
+    reading = read_definition(value)
+    if reading.problems or reading.definition is None:
+        raise DefinitionError(reading.problems, name=name_of(value))
+    return reading.definition
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
