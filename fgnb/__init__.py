@@ -6,6 +6,8 @@
     run.status, run.output, run.frame, run.errors
     fgnb.compare(run, fgnb.run("order-triage", {"sku": "B-7", "qty": 3}))
     fgnb.form("order-triage")
+    fgnb.trace(run)                                # what happened at each state
+    fgnb.deploy("own.yaml", dry_run=True)          # your own workflow: checked, and what would change
 
 In a notebook: ``%load_ext fgnb``, then cells that start with ``%%fgworkflow order-triage``.
 """
