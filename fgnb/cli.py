@@ -306,6 +306,9 @@ def serve(
         isolation=isolation,
         traces=0,
     )
+    for workflow, missing in service.missing_functions().items():
+        names = ", ".join(f"'{name}'" for name in missing)
+        click.echo(f"fgnb: workflow '{workflow}' calls {names}, which no --functions registers", err=True)
     with contextlib.suppress(KeyboardInterrupt):  # that is how it is meant to end
         server.serve(service, host=host, port=port, ready=lambda url: click.echo(f"fgnb serves at {url}"))
 

@@ -333,6 +333,19 @@ def test_serve_loads_functions_and_workflows_and_ends_by_interrupt(tmp_path: Pat
         server.wait(10)
 
 
+def test_serve_names_the_functions_that_nobody_registered(tmp_path: Path) -> None:
+    (tmp_path / "double.yaml").write_text(DOUBLE)
+    command = [sys.executable, "-m", "fgnb", "serve", "--port", "0", "--workflows", "."]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            server.stdout.readline()
+        finally:
+            server.send_signal(signal.SIGINT)
+        _, errors = server.communicate(timeout=20)
+    assert errors == "fgnb: workflow 'double' calls 'double', which no --functions registers\n"
+
+
 def test_a_demo_that_goes_wrong_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fgnb.notebook.demo.CELLS", ("1 / 0",))
     assert fgnb("demo").exit_code == 1

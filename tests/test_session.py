@@ -237,3 +237,15 @@ def test_the_embedded_service_can_be_set_up_otherwise() -> None:
     assert "$.nope" in strict.run("strict", check=False).node_errors[0].error_message
     with pytest.raises(ConfigError, match="give them to fgnb serve"):
         connect("http://127.0.0.1:1", limit=3)
+
+
+@pytest.mark.parametrize("settings", [{"limit": 0}, {"limit": -1}, {"limit": "1"}, {"isolation": "proc"}])
+def test_a_setting_that_means_nothing_is_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="must be"):
+        connect("local", **settings)  # type: ignore[arg-type]
+
+
+def test_an_option_says_what_it_may_be_and_what_it_means() -> None:
+    with pytest.raises(ConfigError, match="unresolved can't be 'fial'; it may be omit, null, fail"):
+        Options(unresolved="fial")  # type: ignore[arg-type]
+    assert "left out, null, or the state fails" in (Options.__doc__ or "")

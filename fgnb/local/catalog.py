@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -124,6 +124,9 @@ class Catalog:
                 updated_time=format_time(datetime.now(UTC)),
             )
             return self._keep(Entry(info, plan))
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries.values()))
 
     def __getitem__(self, workflow_id: str) -> Entry:
         return self._entries[workflow_id]

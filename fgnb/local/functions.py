@@ -68,7 +68,7 @@ class Functions(dict[str, Function]):
             raise TypeError(
                 f"a function takes (event, context), but {handler!r} takes {inspect.signature(handler)}"
             ) from None
-        if not timeout > 0:
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
             raise ValueError(f"timeout must be a positive number of seconds, not {timeout!r}")
         if isolation not in (None, *ISOLATIONS):
             raise ValueError(f"isolation must be one of {', '.join(ISOLATIONS)}, not {isolation!r}")

@@ -18,14 +18,14 @@ import msgspec
 
 from fgnb import jsontext
 from fgnb.config import LOCAL_PROJECT
-from fgnb.errors import AnswerLost, InputError
+from fgnb.errors import AnswerLost, ConfigError, InputError
 from fgnb.local import openapi
 from fgnb.local.catalog import Catalog, DuplicateName
 from fgnb.local.engine import Engine
 from fgnb.local.execution import Clock, Execution, Visit
 from fgnb.local.execution_endpoints import ExecutionEndpoints
 from fgnb.local.executions import Executions
-from fgnb.local.functions import Functions, Isolation, registered
+from fgnb.local.functions import ISOLATIONS, Functions, Isolation, registered
 from fgnb.local.gateway import Gateway
 from fgnb.local.ids import new_id
 from fgnb.local.limits import within
@@ -74,6 +74,7 @@ class Service:
         traces: of how many synchronous executions `trace` can tell what happened.
 
     Raises:
+        ConfigError: the limit is not a positive number of seconds, or the isolation unknown.
         DefinitionError: a definition is invalid.
         DuplicateName: two definitions have one name.
     """
@@ -91,6 +92,10 @@ class Service:
         isolation: Isolation = "thread",
         traces: int = TRACES,
     ) -> None:
+        if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0:
+            raise ConfigError(f"limit must be a positive number of seconds, not {limit!r}")
+        if isolation not in ISOLATIONS:
+            raise ConfigError(f"isolation must be one of {', '.join(ISOLATIONS)}, not {isolation!r}")
         own = registered if functions is None else functions
         self.options = options
         self.catalog = Catalog(options)
@@ -121,6 +126,15 @@ class Service:
     def secured(self) -> bool:
         """Whether requests must be signed with a key."""
         return self._gateway is not None
+
+    def missing_functions(self) -> dict[str, list[str]]:
+        """Return, by workflow, the functions that it may call and that are not registered."""
+        missing: dict[str, list[str]] = {}
+        for entry in self.catalog:
+            for function in entry.plan.definition.functions:
+                if not {function.urn_name, function.name} & self.engine.functions.keys():
+                    missing.setdefault(entry.plan.definition.name, []).append(function.urn_name)
+        return missing
 
     def _plan_of(self, workflow: str) -> tuple[str, Plan] | None:
         entry = self.catalog.find(workflow)
