@@ -339,11 +339,12 @@ def test_serve_names_the_functions_that_nobody_registered(tmp_path: Path) -> Non
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
-            server.stdout.readline()
+            url = server.stdout.readline().split()[-1]
+            assert httpx.get(f"{url}/v2/p/fgs/workflows").status_code == 200
         finally:
             server.send_signal(signal.SIGINT)
         _, errors = server.communicate(timeout=20)
-    assert errors == "fgnb: workflow 'double' calls 'double', which no --functions registers\n"
+    assert errors == "fgnb: workflow 'double' calls 'cli_double', which no --functions registers\n"
 
 
 def test_a_demo_that_goes_wrong_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
