@@ -528,6 +528,7 @@ def test_nothing_follows_an_end():
         one_call("f", {"1²3": "$.["}),
         one_call("f", {"9" * 5000: "$.["}),
         one_call("f", {"x": "$.a[?@.b == 1e999]"}),
+        one_call("f", {"x": "\ud800"}),
         one_call("f") | {"mode": "\ud800"},
         one_call("f") | {"\ud800": 1},
         one_call("f") | {"states": [{"type": "\ud800"}]},

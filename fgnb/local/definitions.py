@@ -141,7 +141,7 @@ class _Compiler:
             input_filter=self.filter(filters.input, f"{place}.state_data_filter.input", state),
             output_filter=self.filter(filters.output, f"{place}.state_data_filter.output", state),
             handlers=tuple(self.handlers(state, place)),
-            heavy=any(mark in msgspec.json.encode(state) for mark in _HEAVY),
+            heavy=_is_heavy(state),
         )
 
     def work(self, state: State, place: str, depth: int) -> Work | None:
@@ -283,6 +283,14 @@ class _Compiler:
 
 def _whole(value: Any) -> Any:
     return value
+
+
+def _is_heavy(state: State) -> bool:
+    try:
+        text = msgspec.json.encode(state)
+    except (UnicodeEncodeError, RecursionError):  # it holds what JSON has no plain form for: no telling
+        return True
+    return any(mark in text for mark in _HEAVY)
 
 
 def _everywhere(states: Iterable[State], place: str, depth: int) -> Iterator[tuple[str, State]]:
