@@ -126,7 +126,8 @@ class Catalog:
             return self._keep(Entry(info, plan))
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(list(self._entries.values()))
+        with self._lock:
+            return iter(list(self._entries.values()))
 
     def __getitem__(self, workflow_id: str) -> Entry:
         return self._entries[workflow_id]
@@ -134,21 +135,17 @@ class Catalog:
     def find(self, workflow: str) -> Entry | None:
         """Return a workflow by id or name."""
         by_id = self._entries.get(workflow)
-        return by_id or next((each for each in self._all() if each.plan.definition.name == workflow), None)
+        return by_id or next((each for each in self if each.plan.definition.name == workflow), None)
 
     def by_urn(self, urn: str) -> Entry | None:
         """Return a workflow by URN."""
-        return next((each for each in self._all() if each.info.workflow_urn == urn), None)
-
-    def _all(self) -> list[Entry]:
-        with self._lock:
-            return list(self._entries.values())
+        return next((each for each in self if each.info.workflow_urn == urn), None)
 
     def page(self, *, name: str = "", mode: str = "", limit: int = PAGE_SIZE, offset: int = 0) -> WorkflowPage:
         """Return a page of the list, oldest first; `name` matches anywhere in a workflow's name."""
         found = [
             entry.summary
-            for entry in self._all()
+            for entry in self
             if name in entry.plan.definition.name and mode in ("", entry.plan.definition.mode)
         ]
         shown = tuple(found[offset : offset + limit])

@@ -14,7 +14,6 @@ from time import monotonic
 from typing import Any
 
 from fgnb.errors import did_you_mean
-from fgnb.local.answers import sync_answer
 from fgnb.local.context import Context
 from fgnb.local.dataflow import (
     ResultRefused,
@@ -36,7 +35,7 @@ from fgnb.local.plan import Call, Calls, Choice, Fork, Loop, Pause, Plan, Step, 
 from fgnb.local.processes import Processes
 from fgnb.local.together import StatesFailed, follow_all, follow_paced, follow_until
 from fgnb.local.workers import BREATH, TO_THREAD, Abandoned, AsyncCall, Strand, Walk, Workers
-from fgnb.wire import EXPRESS_LIMIT, SyncExecution
+from fgnb.wire import EXPRESS_LIMIT
 
 
 class Engine:
@@ -73,10 +72,6 @@ class Engine:
         self._isolation = isolation
         self._workers = Workers()
         self._processes = Processes()
-
-    async def execute(self, execution: Execution) -> SyncExecution:
-        """Run an execution to its end and return the answer of the synchronous endpoint."""
-        return sync_answer(execution, await self.run(execution), self.options)
 
     async def run(self, execution: Execution) -> Ended:
         """Run an execution to its end; a failing workflow does not raise."""
@@ -193,8 +188,7 @@ class Engine:
             retry = handler.retry if handler is not None else None
             if retry is not None and track.retries < retry.max_attempts - (self.options.max_attempts == "calls"):
                 failed.note_handled()
-                track.again()
-                waiting = track.wait(now)
+                waiting = track.again(now)
                 execution.running.discard(visit)
                 await self._clock.sleep(retry.delay)
                 execution.running.discard(waiting)

@@ -73,23 +73,22 @@ class Track:
     def begin(self, now: float) -> Visit:
         """Begin an attempt at the present state."""
         execution = self.execution
-        self.visit = visit = Visit(self.step, self.place, self.retries + 1, self.data, now)
-        execution.running.add(visit)
+        self.visit = visit = self._attempt(now)
         if execution.visits is not None and execution.room > 0:
             execution.visits.append(visit)
             execution.room -= VISIT + len(self.data) if isinstance(self.data, dict) else VISIT
         return visit
 
-    def wait(self, now: float) -> Visit:
-        """Stay at the present state before it is retried; it counts as running."""
+    def again(self, now: float) -> Visit:
+        """Retry the present state; return what counts as running until the retry begins."""
+        self.retries += 1
+        self.visit = None
+        return self._attempt(now)
+
+    def _attempt(self, now: float) -> Visit:
         visit = Visit(self.step, self.place, self.retries + 1, self.data, now)
         self.execution.running.add(visit)
         return visit
-
-    def again(self) -> None:
-        """Retry the present state."""
-        self.retries += 1
-        self.visit = None
 
     def go(self, state_id: str, data: Any) -> None:
         """Go on at a state."""
@@ -128,16 +127,10 @@ class Execution:
 
     def give_up_below(self, visit: Visit, now: float) -> None:
         """Note the states that still run in branches of `visit`'s state as cancelled."""
-        around = (*visit.place, visit.step.id)
+        depth = len(visit.place)
         for other in list(self.running):
-            if (
-                len(other.place) > len(visit.place)
-                and (
-                    *other.place[: len(visit.place)],
-                    other.place[len(visit.place)][0],
-                )
-                == around
-            ):
+            around, inside = other.place[:depth], other.place[depth:]
+            if around == visit.place and inside and inside[0][0] == visit.step.id:
                 self.running.discard(other)
                 other.end, other.cancelled = now, True
 

@@ -7,11 +7,11 @@ of the answer (None: it has none), or raises `Refused`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fgnb.local.answers import documented_keys, execution_brief, execution_details, sync_answer
-from fgnb.local.catalog import Catalog
+from fgnb.local.catalog import Catalog, Entry
 from fgnb.local.engine import Engine
 from fgnb.local.execution import Clock, Execution
 from fgnb.local.executions import Executions, IdTaken, Record, WrongStatus
@@ -64,15 +64,7 @@ class ExecutionEndpoints:
         if entry.plan.definition.mode != "EXPRESS" and options.normal_on_sync == "refuse":
             name = entry.plan.definition.name
             raise invalid(f"workflow '{name}' is NORMAL: only EXPRESS workflows run synchronously")
-        body = read_body(request, ExecuteBody)
-        execution = Execution(
-            plan=entry.plan,
-            input=body.input,
-            headers=body.headers or {},
-            project_id=project,
-            workflow_id=workflow_id,
-            visits=[] if self._traces.count else None,
-        )
+        execution = _execution(request, project, entry, visits=[] if self._traces.count else None)
         begin, status = self._clock.time(), "cancel"
         self._metrics.begin(workflow_id)
         try:
@@ -91,16 +83,7 @@ class ExecutionEndpoints:
         if id is not None and not _ID.fullmatch(id):
             raise invalid(f"{ID_HEADER} must be 1 to 64 letters, digits, - and _")
         merge = flag(request.headers, MERGE_HEADER)
-        body = read_body(request, ExecuteBody)
-        execution = Execution(
-            plan=entry.plan,
-            input=body.input,
-            headers=body.headers or {},
-            project_id=project,
-            workflow_id=workflow_id,
-            id=id or new_id(),
-            merge=merge,
-        )
+        execution = _execution(request, project, entry, id=id or new_id(), merge=merge)
         try:
             self._executions.start(execution, entry.info.workflow_urn)
         except IdTaken as error:
@@ -143,16 +126,15 @@ class ExecutionEndpoints:
 
     async def terminate(self, request: Request, project: str, workflow_id: str, execution_id: str) -> tuple[int, Any]:
         """Answer StopWorkFlow."""
-        try:
-            self._executions.terminate(self._record(workflow_id, execution_id))
-        except WrongStatus as error:
-            raise invalid(str(error)) from None
-        return 200, None
+        return self._change(self._executions.terminate, workflow_id, execution_id)
 
     async def retry(self, request: Request, project: str, workflow_id: str, execution_id: str) -> tuple[int, Any]:
         """Page 06_1011."""
+        return self._change(self._executions.retry, workflow_id, execution_id)
+
+    def _change(self, change: Callable[[Record], None], workflow_id: str, execution_id: str) -> tuple[int, None]:
         try:
-            self._executions.retry(self._record(workflow_id, execution_id))
+            change(self._record(workflow_id, execution_id))
         except WrongStatus as error:
             raise invalid(str(error)) from None
         return 200, None
@@ -171,3 +153,16 @@ class ExecutionEndpoints:
         if record is None:
             raise Refused(404, NOT_FOUND, "Function flow execution not found.")
         return record
+
+
+def _execution(request: Request, project: str, entry: Entry, **more: Any) -> Execution:
+    """Return the execution that a request asks for; `more` are further fields of it."""
+    body = read_body(request, ExecuteBody)
+    return Execution(
+        plan=entry.plan,
+        input=body.input,
+        headers=body.headers or {},
+        project_id=project,
+        workflow_id=entry.info.id,
+        **more,
+    )

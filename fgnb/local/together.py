@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from fgnb.local.execution import Visit
@@ -73,9 +73,7 @@ class _Crew:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await _end(self._tasks)
 
     def _grow(self, count: int) -> None:
         for _ in range(min(count, self._most - self._started)):
@@ -158,10 +156,15 @@ async def follow_until(count: int, follow: Follow, *, needed: int) -> list[Any]:
             if count - len(failures) < needed:
                 raise _first(failures)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
     return results
+
+
+async def _end(tasks: Collection[asyncio.Future[Any]]) -> None:
+    """Cancel tasks, and wait until they have let go."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _joined(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -65,7 +65,7 @@ def engine(scenario: Scenario, runner: asyncio.Runner, handler: Callable[..., An
 
     async def once() -> Any:
         execution = Execution(plan=plan, input=scenario.input, headers={}, project_id="p", workflow_id="w")
-        answer = await ours.execute(execution)
+        answer = await ours.run(execution)
         assert answer.status == "success", answer
         return answer.output["result"] if scenario.collects else answer.output
 

@@ -73,7 +73,7 @@ def _in_process(service: Service, client: AsyncClient, workflow: str, runner: as
 
     async def bare() -> None:
         execution = Execution(plan=plan, input=INPUT, headers={}, project_id=PROJECT, workflow_id=workflow)
-        assert (await engine.execute(execution)).output == OUTPUT
+        assert (await engine.run(execution)).output == OUTPUT
 
     async def service_alone() -> None:
         headers = {"content-type": "application/json"}

@@ -49,7 +49,7 @@ def _one_run(handler: Callable[..., Any]) -> Callable[[], Any]:
 
     async def run() -> None:
         execution = Execution(plan=plan, input={"v": 0}, headers={}, project_id="p", workflow_id="w")
-        answer = await engine.execute(execution)
+        answer = await engine.run(execution)
         assert answer.output == {"v": 1}, answer
 
     return run
