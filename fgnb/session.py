@@ -270,9 +270,7 @@ class Session:
 
 
 @cache
-def embedded_service(
-    limit: float = EXPRESS_LIMIT, isolation: Isolation = "thread", options: Options = DEFAULTS
-) -> Service:
+def embedded_service(limit: float, isolation: Isolation, options: Options) -> Service:
     """Return the embedded service of this process, which every ``connect("local")`` with these settings shares."""
     return Service(limit=limit, isolation=isolation, options=options)
 

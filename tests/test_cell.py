@@ -265,19 +265,20 @@ def refused(shell: InteractiveShell, text: str) -> fgnb.FgnbError:
     """Run a cell that must be refused before anything is sent, and return its error."""
     shell.user_ns.update(kept="old", quantity=1, customer=2, strange={"x": {1}})
     sent: list[str] = []
-    service = session.embedded_service()
-    execute = service.engine.execute
+    service = session.current()._service
+    assert service is not None
+    run = service.engine.run
 
     async def watched(execution: Any) -> Any:
         sent.append(execution.id)
-        return await execute(execution)
+        return await run(execution)
 
-    service.engine.execute = watched  # type: ignore[method-assign]
+    service.engine.run = watched  # type: ignore[method-assign]
     try:
         with capture_output():
             result = shell.run_cell(text)
     finally:
-        del service.engine.execute  # type: ignore[method-assign]
+        del service.engine.run  # type: ignore[method-assign]
     error = result.error_in_exec
     assert isinstance(error, fgnb.FgnbError), error
     assert len(error._render_traceback_()) <= 4
