@@ -18,6 +18,10 @@ FgnbError
     ├── OutcomeUnknown
     └── RunCancelled
 RunInterrupted                a KeyboardInterrupt that carries the run it interrupted
+
+FgnbWarning                   (a UserWarning)
+├── ConfigWarning             a setting is not known and was passed over
+└── SecurityWarning           a secret, or what is sent, is less safe than it should be
 """
 
 from __future__ import annotations
@@ -239,3 +243,15 @@ class RunInterrupted(_ShortTraceback, KeyboardInterrupt):
     def __init__(self, message: str, run: Run) -> None:
         self.run = run
         super().__init__(message)
+
+
+class FgnbWarning(UserWarning):
+    """Base of every warning that fgnb gives."""
+
+
+class ConfigWarning(FgnbWarning):
+    """A setting is not known and was passed over."""
+
+
+class SecurityWarning(FgnbWarning):
+    """A secret, or what is sent, is less safe than it should be."""
