@@ -21,19 +21,39 @@ from fgnb.wiring import call as _call
 from fgnb.wiring import hooks as _hooks
 
 if TYPE_CHECKING:
+    from fgnb.client.credentials import AccessKey, IamToken
     from fgnb.deployment import Change, Deployment, Workflow
     from fgnb.errors import (
+        AccessKeyLocked,
+        AccessKeyUnknown,
+        AnswerLost,
+        AuthenticationFailed,
+        ClockSkewed,
         ConfigError,
+        ConfigWarning,
+        ConnectionFailed,
         DefinitionError,
         FgnbError,
+        FgnbWarning,
+        GatewayTimeout,
         InputError,
+        InvalidRequest,
         NotSent,
         OutcomeUnknown,
+        PermissionDenied,
+        RateLimited,
         RequestRejected,
+        RequestTooLarge,
+        ResourceNotFound,
         RunCancelled,
         RunError,
         RunInterrupted,
+        SecurityWarning,
+        ServerFault,
         ServiceError,
+        ServiceUnavailable,
+        SignatureRejected,
+        TokenRejected,
         WorkflowFailed,
         WorkflowNotFound,
         WorkflowTimedOut,
@@ -45,8 +65,9 @@ if TYPE_CHECKING:
     from fgnb.runs.run import NodeError, Run
     from fgnb.runs.runset import RunSet
     from fgnb.runs.trace import Trace
-    from fgnb.session import (
-        Session,
+    from fgnb.secret import Secret
+    from fgnb.session import Session
+    from fgnb.shortcuts import (
         arun,
         compare,
         connect,
@@ -61,25 +82,47 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessKey",
+    "AccessKeyLocked",
+    "AccessKeyUnknown",
+    "AnswerLost",
+    "AuthenticationFailed",
     "Change",
+    "ClockSkewed",
     "Comparison",
     "ConfigError",
+    "ConfigWarning",
+    "ConnectionFailed",
     "DefinitionError",
     "Deployment",
     "FgnbError",
+    "FgnbWarning",
+    "GatewayTimeout",
+    "IamToken",
     "InputError",
+    "InvalidRequest",
     "NodeError",
     "NotSent",
     "Options",
     "OutcomeUnknown",
+    "PermissionDenied",
+    "RateLimited",
     "RequestRejected",
+    "RequestTooLarge",
+    "ResourceNotFound",
     "Run",
     "RunCancelled",
     "RunError",
     "RunInterrupted",
     "RunSet",
+    "Secret",
+    "SecurityWarning",
+    "ServerFault",
     "ServiceError",
+    "ServiceUnavailable",
     "Session",
+    "SignatureRejected",
+    "TokenRejected",
     "Trace",
     "Workflow",
     "WorkflowFailed",
@@ -100,6 +143,9 @@ __all__ = [
 
 # Everything is imported at first use: `import fgnb` and `%load_ext fgnb` cost next to nothing.
 _HOMES = {
+    "AccessKey": "fgnb.client.credentials",
+    "IamToken": "fgnb.client.credentials",
+    "Secret": "fgnb.secret",
     "Change": "fgnb.deployment",
     "Comparison": "fgnb.runs.compare",
     "Deployment": "fgnb.deployment",
@@ -111,9 +157,9 @@ _HOMES = {
     "Workflow": "fgnb.deployment",
     "function": "fgnb.local.functions",
     "validate": "fgnb.local.loading",
+    "Session": "fgnb.session",
     **dict.fromkeys(
-        ["Session", "arun", "compare", "connect", "deploy", "form", "run", "trace", "workflow", "workflows"],
-        "fgnb.session",
+        ["arun", "compare", "connect", "deploy", "form", "run", "trace", "workflow", "workflows"], "fgnb.shortcuts"
     ),
 }
 

@@ -71,7 +71,7 @@ def run(
     fgnb run order-triage -i @order.yaml --json
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from fgnb.render.run import card_text
-    from fgnb.session import connect
+    from fgnb.shortcuts import connect
 
     value = _read_input(source)
     try:
@@ -113,7 +113,7 @@ def workflows(endpoint: str | None, as_json: bool) -> None:
     from rich.text import Text
 
     from fgnb.render.text import visible
-    from fgnb.session import connect
+    from fgnb.shortcuts import connect
 
     with contextlib.closing(connect(endpoint)) as session:
         found = session.client.list()
@@ -197,7 +197,7 @@ def deploy(ctx: click.Context, files: tuple[Path, ...], dry_run: bool, endpoint:
     """  # noqa: D301
     from fgnb.local.loading import check_files
     from fgnb.render.deployment import show
-    from fgnb.session import connect
+    from fgnb.shortcuts import connect
 
     checked = check_files(files)
     _warn(checked)

@@ -7,9 +7,23 @@ FgnbError
 │   └── OptionError           a cell's or a command's option is wrong
 ├── DefinitionError           a workflow definition is invalid (also a ValueError)
 ├── WorkflowNotFound          no workflow of that name or id (also a LookupError)
-├── ServiceError              a call other than a run was refused, or its answer can't be trusted
+├── ServiceError              the service refused a call, or its answer can't be trusted
 │   ├── ConnectionFailed      the connection never came up: nothing was sent
-│   └── AnswerLost            it was sent, but no trustworthy answer came
+│   ├── AnswerLost            it was sent, but no trustworthy answer came
+│   ├── InvalidRequest        400 and its like
+│   ├── AuthenticationFailed  401
+│   │   ├── SignatureRejected
+│   │   ├── ClockSkewed
+│   │   ├── AccessKeyUnknown
+│   │   ├── AccessKeyLocked
+│   │   └── TokenRejected
+│   ├── PermissionDenied      403
+│   ├── ResourceNotFound      404
+│   ├── RequestTooLarge       413, 414, 494
+│   ├── RateLimited           429, and overload by its code
+│   └── ServerFault           5xx
+│       ├── ServiceUnavailable    502, 503
+│       └── GatewayTimeout        504
 └── RunError                  a run that did not succeed; carries it as ``.run``
     ├── WorkflowFailed
     ├── WorkflowTimedOut
@@ -18,6 +32,10 @@ FgnbError
     ├── OutcomeUnknown
     └── RunCancelled
 RunInterrupted                a KeyboardInterrupt that carries the run it interrupted
+
+A run that the service refused raises an exception of two classes: of that of its status
+(`RequestRejected`, `OutcomeUnknown`, `NotSent`) and of that of the reason (`RateLimited`), so that
+either can be caught.
 
 FgnbWarning                   (a UserWarning)
 ├── ConfigWarning             a setting is not known and was passed over
@@ -62,7 +80,9 @@ class _ShortTraceback:
     def __reduce__(self) -> tuple[Any, ...]:
         # As it is: an exception's constructor may take other arguments than those it keeps.
         assert isinstance(self, BaseException)  # noqa: S101  # for the type checker
-        return _restored, (type(self), self.args, self.__dict__)
+        kind = type(self)
+        parts = kind.__bases__ if kind.__dict__.get("of_two") else (kind,)
+        return _restored, (parts, self.args, self.__dict__)
 
     def _render_traceback_(self) -> list[str]:
         lines = f"{type(self).__name__}: {self}".splitlines()
@@ -71,9 +91,10 @@ class _ShortTraceback:
         return [line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 1] + "…" for line in lines]
 
 
-def _restored(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+def _restored(parts: tuple[type[Any], ...], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
     """Make a pickled exception again."""
-    error = kind.__new__(kind, *args)
+    kind = parts[0] if len(parts) == 1 else both(*parts)
+    error: BaseException = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
     return error
@@ -177,7 +198,8 @@ class ServiceError(FgnbError):
     """A call was refused, or its answer can't be trusted.
 
     `status` is the HTTP status, `code` and `message` the service's own words (e.g. ``FGS.3002``),
-    `request_id` what the service's support asks for; each is None where there was none.
+    `request_id` what the service's support asks for, `hint` what to do about it; each is None where
+    there was none.
     """
 
     def __init__(
@@ -187,14 +209,20 @@ class ServiceError(FgnbError):
         status: int | None = None,
         code: str | None = None,
         request_id: str | None = None,
+        hint: str | None = None,
     ) -> None:
         self.message = message
         self.status = status
         self.code = code
         self.request_id = request_id
+        self.hint = hint
         head = " ".join(str(part) for part in (status, code) if part is not None)
-        text = f"{head}: {message}" if head else message
-        super().__init__(f"{text}\nrequest id: {request_id}" if request_id else text)
+        lines = [f"{head}: {message}" if head else message]
+        if request_id:
+            lines.append(f"request id: {request_id}")
+        if hint:
+            lines.append(hint)
+        super().__init__("\n".join(lines))
 
 
 class ConnectionFailed(ServiceError):
@@ -205,12 +233,87 @@ class AnswerLost(ServiceError):
     """The request was sent, but no trustworthy answer came: it may have taken effect."""
 
 
+class InvalidRequest(ServiceError):
+    """The service says that the request is wrong."""
+
+
+class AuthenticationFailed(ServiceError):
+    """The service does not know who is asking."""
+
+
+class SignatureRejected(AuthenticationFailed):
+    """The gateway computes another signature: the secret key is wrong, or what was signed changed on its way."""
+
+
+class ClockSkewed(AuthenticationFailed):
+    """The signature's time is more than 15 minutes from the gateway's."""
+
+
+class AccessKeyUnknown(AuthenticationFailed):
+    """The gateway does not know the access key."""
+
+
+class AccessKeyLocked(AuthenticationFailed):
+    """Too many wrong signatures in a row: the access key is locked for 5 minutes."""
+
+
+class TokenRejected(AuthenticationFailed):
+    """The IAM token is broken, of another region, or has expired."""
+
+
+class PermissionDenied(ServiceError):
+    """Who is asking may not do this."""
+
+
+class ResourceNotFound(ServiceError):
+    """There is no such thing, or no such API at this endpoint."""
+
+
+class RequestTooLarge(ServiceError):
+    """The request has more bytes than the gateway lets pass."""
+
+
+class RateLimited(ServiceError):
+    """Too many requests: nothing ran, so sending again later is safe."""
+
+
+class ServerFault(ServiceError):
+    """The service or the gateway failed."""
+
+
+class ServiceUnavailable(ServerFault):
+    """The service can't be reached from the gateway, or has no room."""
+
+
+class GatewayTimeout(ServerFault):
+    """The gateway gave up waiting for the service, which may go on."""
+
+
 class RunError(FgnbError):
     """A run that did not succeed; it is complete in ``.run``."""
 
     def __init__(self, message: str, run: Run) -> None:
         self.run = run
-        super().__init__(message)
+        Exception.__init__(self, message)  # beside `ServiceError`, whose attributes are set by `refused`
+
+
+def refused(kind: type[RunError], reason: type[ServiceError], message: str, run: Run) -> RunError:
+    """Return the exception for a run that the service refused: of both classes, with the attributes of both."""
+    error: RunError = both(kind, reason)(message, run)
+    said = {"message": run.reason, "status": run.http_status, "code": run.error_code}
+    vars(error).update(said, request_id=run.request_id, hint=run.hint)
+    return error
+
+
+def both(kind: type[Any], reason: type[Any]) -> type[Any]:
+    """Return the class of exceptions that are of two; the same one each time."""
+    if (kind, reason) not in _of_two:
+        members = {"__module__": __name__, "__doc__": kind.__doc__, "of_two": True}
+        _of_two[kind, reason] = type(kind.__name__, (kind, reason), members)
+    return _of_two[kind, reason]
+
+
+_of_two: dict[tuple[type[Any], type[Any]], type[Any]] = {}
 
 
 class WorkflowFailed(RunError):

@@ -9,27 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fgnb import wiring
-from fgnb.client.client import AsyncClient, Client, Interrupted, Submission
+from fgnb.client.blocking import Client, Interrupted, Submission
 from fgnb.client.outcome import Outcome
-from fgnb.client.transport import HttpTransport
-from fgnb.config import Settings, settle
+from fgnb.client.projects import ProjectOfRegion
+from fgnb.config import Settings
 from fgnb.deployment import Deployment, Workflow
-from fgnb.errors import ConfigError, InputError, RunInterrupted
-from fgnb.local.functions import Isolation
+from fgnb.errors import InputError, RunInterrupted
 from fgnb.local.loading import load_definition
-from fgnb.local.options import DEFAULTS, Options
 from fgnb.local.service import Service
 from fgnb.runs.compare import Comparison
 from fgnb.runs.compare import compare as compare_runs
 from fgnb.runs.prepare import Prepared, prepare
 from fgnb.runs.run import Run, describe_failure
 from fgnb.runs.trace import Trace
-from fgnb.wire import EXPRESS_LIMIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,8 +72,11 @@ class Session:
         """Return every effective setting and where it came from; index ``setting``."""
         from fgnb.runs.frames import text_frame
 
-        rows = {"endpoint": self.settings.endpoint, "project_id": self.settings.project_id}
-        return text_frame("setting", {name: (row.value, row.origin) for name, row in rows.items()}, ["value", "origin"])
+        rows = self.settings.rows()
+        projects = self.client.asynchronous.projects
+        if isinstance(projects, ProjectOfRegion) and projects.found is not None:
+            rows["project_id"] = (projects.found, f"IAM, for region {projects.region}")
+        return text_frame("setting", rows, ["value", "origin"])
 
     def run(
         self,
@@ -267,115 +266,3 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session connected to {self.connection}>"
-
-
-@cache
-def embedded_service(limit: float, isolation: Isolation, options: Options) -> Service:
-    """Return the embedded service of this process, which every ``connect("local")`` with these settings shares."""
-    return Service(limit=limit, isolation=isolation, options=options)
-
-
-_default: Session | None = None
-
-
-def connect(
-    target: str | None = None,
-    *,
-    project_id: str | None = None,
-    limit: float = EXPRESS_LIMIT,
-    isolation: Isolation = "thread",
-    options: Options = DEFAULTS,
-) -> Session:
-    """Connect to a workflow service and make the session the default one; prints nothing.
-
-    Args:
-        target: ``"local"`` for the embedded service in this process, or the URL of a compatible
-            service such as ``fgnb serve``'s. By default the environment variable
-            ``FGNB_ENDPOINT``, else the embedded service.
-        project_id: the project; an embedded service takes any.
-        limit: seconds that an execution may take in the embedded service.
-        isolation: where functions of the embedded service run that do not say themselves:
-            ``"thread"``, or ``"process"``, where a crash or an endless loop costs only its own run.
-        options: how the embedded service behaves where the cloud's documents are silent. With other
-            settings than before, `connect` gives an embedded service with workflows of its own.
-
-    Raises:
-        ConfigError: the target is neither, or has no such settings.
-    """
-    global _default
-    settings = settle(target, project_id=project_id)
-    service = None
-    if settings.is_local:
-        service = embedded_service(limit, isolation, options)
-    elif (limit, isolation, options) != (EXPRESS_LIMIT, "thread", DEFAULTS):
-        raise ConfigError("limit, isolation and options are those of the embedded service: give them to fgnb serve")
-    client = AsyncClient(service or HttpTransport(settings.endpoint.value), project_id=settings.project_id.value)
-    _default = Session(Client(client), settings, service)
-    return _default
-
-
-def current() -> Session:
-    """Return the session connected last; connects as `connect` does if there is none."""
-    return _default if _default is not None else connect()
-
-
-def run(
-    workflow: str,
-    input: Any = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    tags: Mapping[str, Any] | None = None,
-    check: bool = True,
-) -> Run:
-    """Run a workflow and wait for its result; see `Session.run`."""
-    return current().run(workflow, input, headers=headers, timeout=timeout, tags=tags, check=check)
-
-
-async def arun(
-    workflow: str,
-    input: Any = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    tags: Mapping[str, Any] | None = None,
-    check: bool = True,
-) -> Run:
-    """Run a workflow from a coroutine; see `Session.arun`."""
-    return await current().arun(workflow, input, headers=headers, timeout=timeout, tags=tags, check=check)
-
-
-def workflows() -> pd.DataFrame:
-    """Return the workflows of the service as a DataFrame; see `Session.workflows`."""
-    return current().workflows()
-
-
-def workflow(workflow: str) -> Workflow:
-    """Return a workflow with its definition; see `Session.workflow`."""
-    return current().workflow(workflow)
-
-
-def deploy(source: str | Path | Mapping[str, Any], *, dry_run: bool = False) -> Deployment:
-    """Create a workflow, or replace the one of the same name; see `Session.deploy`."""
-    return current().deploy(source, dry_run=dry_run)
-
-
-def trace(run: Run | str) -> Trace:
-    """Return what happened at each state of a run; see `Session.trace`."""
-    return current().trace(run)
-
-
-def compare(*runs: Run, keep_equal: bool = False) -> Comparison:
-    """Compare runs: a row per path that differs, a column per run; see `Comparison`."""
-    return compare_runs(*runs, keep_equal=keep_equal)
-
-
-def form(workflow: str) -> Form:
-    """Return a form for a workflow's input, to fill, run and read; see `Session.form`."""
-    return current().form(workflow)
-
-
-for _function in (run, arun, workflows, workflow, deploy, trace, form):
-    # help(fgnb.run) is where people look: the whole text, not a reference to it
-    _function.__doc__ = getattr(Session, _function.__name__).__doc__
-compare.__doc__ = compare_runs.__doc__

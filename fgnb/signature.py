@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
+from fgnb.secret import Secret
+
 ALGORITHM = "SDK-HMAC-SHA256"
 DATE_HEADER = "x-sdk-date"
 CONTENT_HEADER = "x-sdk-content-sha256"
@@ -61,7 +63,7 @@ def authorize(
     body: bytes,
     *,
     access_key: str,
-    secret_key: str,
+    secret_key: Secret,
 ) -> Authorization:
     """Sign a request.
 
@@ -147,9 +149,9 @@ def string_to_sign(date: str, canonical: str) -> str:
     return f"{ALGORITHM}\n{date}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
-def signature(secret_key: str, text: str) -> str:
+def signature(secret_key: Secret, text: str) -> str:
     """Return the signature of a string to sign, in hexadecimal."""
-    return hmac.digest(secret_key.encode(), text.encode(), "sha256").hex()
+    return hmac.digest(secret_key.reveal().encode(), text.encode(), "sha256").hex()
 
 
 def format_date(time: datetime) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from fgnb.client.client import AsyncClient, Client
+from fgnb.client.blocking import Client
+from fgnb.client.client import AsyncClient
 from fgnb.client.transport import HttpTransport
 from fgnb.local.functions import Functions
 from fgnb.local.service import Service
@@ -28,7 +29,9 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     """No setting of the developer's own reaches a test, and no test writes into the real home."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("FGNB_", "HUAWEICLOUD_")) or name.lower().endswith("_proxy"):
+            if name.startswith(("FGNB_", "HUAWEICLOUD_", "HW_", "SSL_CERT_", "XDG_CONFIG_")) or (
+                name == "REQUESTS_CA_BUNDLE" or name.lower().endswith("_proxy")
+            ):
                 patch.delenv(name)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         yield

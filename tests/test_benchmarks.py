@@ -13,6 +13,7 @@ BENCHMARKS = Path(__file__).parent / "benchmarks"
     ("name", "arguments", "said"),
     [
         ("engine.py", ["--rounds", "1", "--only", "seq10"], "fgnb engine"),
+        ("client.py", ["--quick"], "fgnb AsyncClient / official SDK"),
         ("memory.py", ["--rounds", "1", "--runs", "200", "--at-once", "50"], "at once"),
     ],
 )

@@ -12,7 +12,7 @@ from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 import fgnb
-from fgnb import session
+from fgnb import shortcuts
 from fgnb.notebook import options
 from tests.exact import exact
 
@@ -265,7 +265,7 @@ def refused(shell: InteractiveShell, text: str) -> fgnb.FgnbError:
     """Run a cell that must be refused before anything is sent, and return its error."""
     shell.user_ns.update(kept="old", quantity=1, customer=2, strange={"x": {1}})
     sent: list[str] = []
-    service = session.current()._service
+    service = shortcuts.current()._service
     assert service is not None
     run = service.engine.run
 

@@ -4,7 +4,8 @@ import contextlib
 
 import pytest
 
-from fgnb.client.client import AsyncClient, Client
+from fgnb.client.blocking import Client
+from fgnb.client.client import AsyncClient
 from fgnb.errors import DefinitionError
 from fgnb.local.definitions import compile_definition
 from fgnb.local.options import Options

@@ -13,15 +13,18 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import fgnb
-from fgnb import session
-from fgnb.client.client import AsyncClient, Client
+from fgnb import shortcuts
+from fgnb.client.blocking import Client
+from fgnb.client.client import AsyncClient
 from fgnb.config import settle
+from fgnb.connection import found_credentials
 from fgnb.deployment import Change, Deployment, differences
 from fgnb.lines import MAX_TEXT, Lines
 from fgnb.local.samples import sample_definitions
 from fgnb.local.service import Service
 from fgnb.paths import parse_path
-from fgnb.session import Session, connect
+from fgnb.session import Session
+from fgnb.shortcuts import connect
 from fgnb.spelling import misspelt
 from fgnb.wire import Request, Response, Transport
 from tests.exact import exact
@@ -65,7 +68,7 @@ def watched(service: Service) -> Watched:
 @pytest.fixture
 def connected(watched: Watched) -> Session:
     """A session over `watched`."""
-    return Session(Client(AsyncClient(watched, project_id=PROJECT)), settle("local"))
+    return Session(Client(AsyncClient(watched, project_id=PROJECT)), settle("local", find=found_credentials))
 
 
 def changed(**more: Any) -> dict[str, Any]:
@@ -404,7 +407,7 @@ def test_the_frame_tells_missing_from_null() -> None:
 def test_validate_names_every_problem_with_its_place_and_connects_to_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "_default", None)
+    monkeypatch.setattr(shortcuts, "_default", None)
     wrong = changed()
     wrong["states"][0]["transition"] = "chek-it"
     wrong["states"][1]["actions"][0]["function_ref"]["ref_name"] = "chck"
@@ -417,7 +420,7 @@ def test_validate_names_every_problem_with_its_place_and_connects_to_nothing(
             ("check-it", "$.states[1].actions[0].function_ref.ref_name"),
         }
     fgnb.validate(PRICING)
-    assert session._default is None
+    assert shortcuts._default is None
 
 
 def test_a_field_that_is_nearly_a_known_one_is_a_warning_at_the_callers_line() -> None:

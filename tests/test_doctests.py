@@ -6,7 +6,14 @@ from importlib import import_module
 import pytest
 
 # Those with examples; a module that loses its last one must be taken off the list.
-MODULES = ["fgnb.local.conditions", "fgnb.local.functions", "fgnb.notebook.form", "fgnb.session", "fgnb.values"]
+MODULES = [
+    "fgnb.local.conditions",
+    "fgnb.local.functions",
+    "fgnb.notebook.form",
+    "fgnb.session",
+    "fgnb.shortcuts",
+    "fgnb.values",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -9,7 +9,8 @@ from datetime import datetime
 
 import pytest
 
-from fgnb.client.client import AsyncClient, Client
+from fgnb.client.blocking import Client
+from fgnb.client.client import AsyncClient
 from fgnb.local.functions import Functions, function, registered
 from fgnb.local.service import Service
 from tests.flows import PROJECT, action, end, failure, flow, one_call, output, runner, sleep, state

@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_client.manager import start_new_kernel
 
-from fgnb.client.client import AsyncClient, Client
+from fgnb.client.blocking import Client
+from fgnb.client.client import AsyncClient
 from fgnb.config import settle
+from fgnb.connection import found_credentials
 from fgnb.errors import FgnbError, InputError, WorkflowNotFound
 from fgnb.local.expressions import MISSING
 from fgnb.local.functions import Functions
@@ -339,7 +341,7 @@ def calls(functions: Functions) -> list[Any]:
 
 
 def connected(functions: Functions | None = None) -> Session:
-    return Session(Client(AsyncClient(Service(functions=functions), project_id=PROJECT)), settle("local"))
+    return Session(Client(AsyncClient(Service(functions=functions), project_id=PROJECT)), settle("local", find=found_credentials))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from fgnb.local.gateway import Gateway
 from fgnb.local.refusals import Refused, answer
 from fgnb.local.server import serve as serve_until_interrupted
 from fgnb.local.service import Service
+from fgnb.secret import Secret
 from fgnb.signature import authorize, canonical_request, format_date, payload_hash
 from fgnb.wire import Request
 from tests.flows import PATH, PROJECT, end, flow, sleep
@@ -70,7 +71,7 @@ def request(
     headers = {"host": "fgnb.example", "x-sdk-date": format_date(datetime.fromtimestamp(at, UTC))}
     headers |= {name.replace("_", "-"): value for name, value in more.items()}
     bare, _, query = path.partition("?")
-    signed = authorize(method, bare, query, headers, body, access_key=ak, secret_key=sk or KEYS[ak])
+    signed = authorize(method, bare, query, headers, body, access_key=ak, secret_key=Secret(sk or KEYS[ak]))
     return Request(method=method, path=path, headers={**headers, "authorization": str(signed)}, body=body)
 
 
@@ -117,7 +118,9 @@ def test_the_names_of_headers_may_be_in_any_case(gateway):
 
 def test_only_the_date_must_be_signed(gateway):
     date = format_date(datetime.fromtimestamp(NOW, UTC))
-    signed = authorize("GET", PATH, "", {"x-sdk-date": date}, b"", access_key="first-ak", secret_key=KEYS["first-ak"])
+    signed = authorize(
+        "GET", PATH, "", {"x-sdk-date": date}, b"", access_key="first-ak", secret_key=Secret(KEYS["first-ak"])
+    )
     headers = {"host": "any.example", "x-sdk-date": date, "authorization": str(signed)}
     gateway.check(Request(method="GET", path=PATH, headers=headers))
 
@@ -154,7 +157,7 @@ def test_every_byte_of_the_body_counts(place, difference):
 
 def test_an_unsigned_payload_may_change_if_its_sender_says_so(gateway):
     headers = {"x-sdk-content-sha256": "UNSIGNED-PAYLOAD", "x-sdk-date": format_date(datetime.fromtimestamp(NOW, UTC))}
-    signed = authorize("POST", PATH, "", headers, BODY, access_key="first-ak", secret_key=KEYS["first-ak"])
+    signed = authorize("POST", PATH, "", headers, BODY, access_key="first-ak", secret_key=Secret(KEYS["first-ak"]))
     headers["authorization"] = str(signed)
     gateway.check(Request(method="POST", path=PATH, headers=headers, body=b"another"))
     del headers["x-sdk-content-sha256"]
@@ -559,7 +562,7 @@ def test_the_server_is_well_after_many_broken_requests(hasty):
 def signed(method: str = "GET", path: str = PATH, body: bytes = b"", host: str = "fgnb.internal:9000") -> bytes:
     headers = {"host": host, "x-sdk-date": format_date(datetime.now(UTC)), "content-type": "application/json"}
     bare, _, query = path.partition("?")
-    sent = authorize(method, bare, query, headers, body, access_key="first-ak", secret_key=KEYS["first-ak"])
+    sent = authorize(method, bare, query, headers, body, access_key="first-ak", secret_key=Secret(KEYS["first-ak"]))
     return whole(method, path, body, authorization=sent, **{n.replace("-", "_"): v for n, v in headers.items()})
 
 
@@ -580,7 +583,7 @@ def test_a_header_that_comes_twice_is_refused(secured, name):
 
 def test_a_header_in_chinese_is_read_as_it_was_signed(secured):
     headers = {"x-sdk-date": format_date(datetime.now(UTC)), "x-note": "函数流"}
-    sent = authorize("GET", PATH, "", headers, b"", access_key="first-ak", secret_key=KEYS["first-ak"])
+    sent = authorize("GET", PATH, "", headers, b"", access_key="first-ak", secret_key=Secret(KEYS["first-ak"]))
     assert (
         exchange(secured, whole("GET", authorization=sent, **{n.replace("-", "_"): v for n, v in headers.items()}))[0]
         == 200

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from fgnb.client.client import AsyncClient, Client
+from fgnb.client.blocking import Client
+from fgnb.client.client import AsyncClient
 from fgnb.client.transport import HttpTransport
 from fgnb.local import workers
 from fgnb.local.limits import within

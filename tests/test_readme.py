@@ -19,7 +19,7 @@ def blocks(kind: str) -> list[str]:
 
 def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fgnb.session._default", None)  # as in a new process
+    monkeypatch.setattr("fgnb.shortcuts._default", None)  # as in a new process
     definition, _ = blocks("yaml")
     Path("pricing.yaml").write_text(definition)
     names: dict[str, object] = {}

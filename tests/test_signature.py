@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from fgnb.secret import Secret
 from fgnb.signature import (
     Authorization,
     authorize,
@@ -32,7 +33,7 @@ NO_BODY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def signed(method: str, path: str, query: str, headers: dict[str, str], body: bytes = b"") -> Authorization:
-    return authorize(method, path, query, headers, body, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    return authorize(method, path, query, headers, body, access_key=ACCESS_KEY, secret_key=Secret(SECRET_KEY))
 
 
 # --- known answers -------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def test_the_guides_example_step_by_step():
     text = string_to_sign(DATE, canonical)
     assert text == f"SDK-HMAC-SHA256\n{DATE}\nb25362e603ee30f4f25e7858e8a7160fd36e803bb2dfe206278659d71a9bcd7a"
     expected = "7be6668032f70418fcc22abc52071e57aff61b84a1d2381bb430d6870f4f6ebe"
-    assert signature(SECRET_KEY, text) == expected
+    assert signature(Secret(SECRET_KEY), text) == expected
     assert str(signed("GET", path, query, headers)) == (
         f"SDK-HMAC-SHA256 Access={ACCESS_KEY}, SignedHeaders=content-type;host;x-sdk-date, Signature={expected}"
     )

@@ -10,7 +10,8 @@ from collections import Counter
 
 import pytest
 
-from fgnb.client.client import AsyncClient, Client
+from fgnb.client.blocking import Client
+from fgnb.client.client import AsyncClient
 from fgnb.errors import ConfigError
 from fgnb.local.execution import Clock
 from fgnb.local.options import Options, read_options

@@ -22,18 +22,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fgnb import jsontext
-from fgnb.wire import REQUEST_ID_HEADER, ErrorBody, Response, SyncExecution, parse
-
-NOTHING_RAN = frozenset({"APIGW.0308", "APIGW.0613", "FSS.0429", "FSS.0503"})
-"""Codes of the gateway's and the service's refusals for want of room (error code pages)."""
+from fgnb.client.refusal import error_body, hint, nothing_ran
+from fgnb.errors import ServiceError
+from fgnb.wire import REQUEST_ID_HEADER, Response, SyncExecution, parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one execution; `elapsed` is measured here, in seconds.
 
-    `raw` is the answer's JSON value if it had one, `reason` says in words why there is no
-    `execution`, `node_names` gives the names of nodes by id where they were asked for.
+    `raw` is the answer's JSON value, or its bytes where it is not JSON. `reason` says in words why
+    there is no `execution`, `hint` what to do about it. `attempts` counts how often a connection was
+    tried for it. `node_names` gives the names of nodes by id where they were asked for.
     """
 
     status: str
@@ -45,7 +45,9 @@ class Outcome:
     request_id: str | None = None
     error_code: str | None = None
     reason: str | None = None
+    hint: str | None = None
     raw: Any = None
+    attempts: int = 1
     node_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,7 +59,12 @@ class Attempt:
     started: float = field(default_factory=time.perf_counter)
     workflow_id: str | None = None
     sent: bool = False
+    count: int = 0
     outcome: Outcome | None = None
+
+    def mark_sent(self) -> None:
+        """Note that from now on it may have arrived."""
+        self.sent = True
 
     def _end(self, status: str, **known: Any) -> Outcome:
         return Outcome(
@@ -65,12 +72,13 @@ class Attempt:
             submitted_at=self.submitted_at,
             elapsed=time.perf_counter() - self.started,
             workflow_id=self.workflow_id,
+            attempts=self.count,
             **known,
         )
 
     def not_sent(self, reason: str) -> Outcome:
         """End it as unsent."""
-        return self._end("unsent", reason=reason)
+        return self._end("unsent", reason=self._told(reason))
 
     def lost(self, reason: str) -> Outcome:
         """End it as unknown: it was sent, but no answer came."""
@@ -80,35 +88,51 @@ class Attempt:
         """End it because the user gave up: unknown if it was on its way, else cancelled."""
         return self.outcome or self._end("unknown" if self.sent else "cancelled", reason=reason)
 
-    def refused(self, reason: str, *, status: int | None, code: str | None, request_id: str | None) -> Outcome:
+    def refused(self, error: ServiceError) -> Outcome:
         """End it as rejected before it was sent, by a call that had to come first."""
-        return self._end("rejected", reason=reason, http_status=status, error_code=code, request_id=request_id)
+        return self._end(
+            "rejected",
+            reason=error.message,
+            hint=error.hint,
+            http_status=error.status,
+            error_code=error.code,
+            request_id=error.request_id,
+        )
 
     def answered(self, response: Response) -> Outcome:
         """End it by the service's answer, whatever that is."""
         status, request_id = response.status, response.headers.get(REQUEST_ID_HEADER.lower())
         try:
             raw = jsontext.loads_answer(response.body)
+            is_json = True
         except ValueError:
-            raw = None
+            raw, is_json = response.body, False
         known: dict[str, Any] = {"http_status": status, "request_id": request_id, "raw": raw}
         if status == 200:
+            if not is_json:
+                return self._end("unknown", reason=_unreadable(response), **known)
             try:
                 execution = parse(raw, SyncExecution)
             except ValueError as error:
-                what = f"not as documented: {error}" if raw is not None else "not JSON"
-                return self._end("unknown", reason=f"the answer is {what}", **known)
+                return self._end("unknown", reason=f"the answer is not as documented: {error}", **known)
             return self._end(execution.status, execution=execution, **known)
-        said = error_body(raw)
+        said = error_body(response.body)
         known |= {"error_code": said.error_code, "request_id": request_id or said.request_id}
-        reason = said.error_msg or f"HTTP status {status}"
-        refused = 300 <= status < 500 or (status == 503 and said.error_code in NOTHING_RAN)
-        return self._end("rejected" if refused else "unknown", reason=reason, **known)
+        known["hint"] = hint(response, said)
+        reason = said.error_msg or (
+            f"HTTP status {status}" if is_json else f"HTTP status {status}, {_unreadable(response)}"
+        )
+        return self._end(
+            "rejected" if nothing_ran(status, said.error_code) else "unknown", reason=self._told(reason), **known
+        )
+
+    def _told(self, reason: str) -> str:
+        return f"{reason} (after {self.count} attempts)" if self.count > 1 else reason
 
 
-def error_body(raw: Any) -> ErrorBody:
-    """Return an error answer's fields, all None if it has another form."""
-    try:
-        return parse(raw, ErrorBody)
-    except ValueError:
-        return ErrorBody()
+def _unreadable(response: Response) -> str:
+    if not response.body:
+        return "the answer is empty"
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    said = f" but {kind}" if kind and kind != "application/json" else ""
+    return f"the answer is not JSON{said}, {len(response.body):,} bytes"

@@ -1,91 +1,259 @@
-"""The way to a service over the network: httpx behind `fgnb.wire.Transport`."""
+"""The way to a service over the network: httpx's transports behind `fgnb.wire.Transport`."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import ssl
+import time
+import urllib.request
+import warnings
+import zlib
+from collections.abc import AsyncIterable, Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 
 from fgnb import __version__
 from fgnb.background import forget_in_child
-from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed
-from fgnb.wire import Request, Response
+from fgnb.client.auth import SigningAuth, signed_text
+from fgnb.client.http1 import BODY_LIMIT, SENDING, Http1Transport
+from fgnb.config import is_loopback
+from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, SecurityWarning
+from fgnb.wire import REQUEST_ID_HEADER, Request, Response
 
 CONNECT_TIMEOUT = 10.0  # seconds
 MARGIN = 1.0  # seconds beyond connect and answer before an exchange is given up as a whole
+NO_PROXY = "none"
+SHOWN = 4096  # bytes of a body in a log, where bodies are asked for
+
+_HEADERS = {"user-agent": f"fgnb/{__version__}", "accept": "*/*", "accept-encoding": "gzip"}
 
 # Raised before the request's first byte went out
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+_log = logging.getLogger("fgnb.client")
 
 
 class HttpTransport:
-    """Sends requests to `endpoint`, e.g. ``http://127.0.0.1:9000``.
+    """Sends requests to `endpoint`, e.g. ``http://127.0.0.1:9000``, each exactly once.
 
-    All its calls belong on one event loop. Redirects are not followed: none is documented, and a
-    followed one could start a run twice.
+    All its calls belong on one event loop. Redirects are not followed: none is documented, a followed
+    one could start a run twice, and its target would get the credentials. Cookies are not kept.
+
+    Args:
+        endpoint: the URL of the service.
+        auth: who is asking; nobody in particular by default.
+        connect_timeout: seconds to wait for a connection.
+        verify: whether certificates are checked; warns if not.
+        ca_bundle: a file or folder of certificate authorities, instead of certifi's.
+        proxy: the URL of a proxy, ``none``, or None for that of the environment (``HTTPS_PROXY``,
+            ``NO_PROXY``, ...), which is not used for this machine itself.
+        log_bodies: whether bodies are logged, at level DEBUG to ``fgnb.client``.
+        http: carries the requests instead of what the above asks for; e.g. `httpx.MockTransport`.
 
     Raises:
-        ConfigError: the endpoint is not an http or https URL.
+        ConfigError: the proxy or the CA bundle can't be used.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        auth: SigningAuth | None = None,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        verify: bool = True,
+        ca_bundle: Path | None = None,
+        proxy: str | None = None,
+        log_bodies: bool = False,
+        http: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self.endpoint = endpoint.rstrip("/")
-        try:
-            parts = urlsplit(self.endpoint)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
-            valid = valid and (parts.port is None or parts.port > 0)
-        except ValueError:
-            valid = False
-        if not valid:
-            raise ConfigError(f"'{endpoint}' is not an endpoint such as https://functiongraph.example.com")
-        if parts.username or parts.password:
-            raise ConfigError("an endpoint must not hold a user name or a password")
-        self._client: httpx.AsyncClient | None = None
+        self._auth = auth
+        self._connect_timeout = connect_timeout
+        self._log_bodies = log_bodies
+        self._verify = verify
+        self._ca_bundle = ca_bundle
+        self._proxy = proxy if proxy is not None else _proxy_of_environment(self.endpoint)
+        if not verify and self.endpoint.startswith("https:"):
+            warnings.warn(
+                f"certificates are not checked (verify=False): whoever is on the way to {self.endpoint} can read and "
+                "change what is sent; rather give ca_bundle=",
+                SecurityWarning,
+                stacklevel=4,
+            )
+        if self._proxy not in (None, NO_PROXY):
+            _checked_proxy(self._proxy)
+        if verify and ca_bundle is not None:
+            self._tls()  # a bundle that can't be read is an error now, not at the first request
+        self._given = http
+        self._http: httpx.AsyncBaseTransport | None = None
+        self._url: tuple[str, httpx.URL] | None = None  # the latest path and its URL, for a sweep's sake
         forget_in_child(self)
 
     async def send(self, request: Request) -> Response:
         """Send a request once; see `fgnb.wire.Transport.send`."""
+        if self._url is None or self._url[0] != request.path:
+            self._url = (request.path, httpx.URL(self.endpoint + request.path))
         timeout = request.timeout
-        connect = CONNECT_TIMEOUT if timeout is None else min(CONNECT_TIMEOUT, timeout)
-        total = None if timeout is None else timeout + connect + MARGIN
+        connect = self._connect_timeout if timeout is None else min(self._connect_timeout, timeout)
+        asked = httpx.Request(
+            request.method,
+            self._url[1],
+            headers={**_HEADERS, **request.headers},
+            content=request.body,
+            extensions={
+                "timeout": {"connect": connect, "read": timeout, "write": timeout, "pool": timeout},
+                "trace": _Trace(request.on_sending),
+            },
+        )
+        if self._auth is not None:
+            await self._auth.authorize(asked)
+        started = time.perf_counter()
         try:
-            async with asyncio.timeout(total):
-                answer = await self._http().request(
-                    request.method,
-                    self.endpoint + request.path,
-                    headers=dict(request.headers),
-                    content=request.body,
-                    timeout=httpx.Timeout(timeout, connect=connect),
-                )
+            async with asyncio.timeout(None if timeout is None else timeout + connect + MARGIN):
+                answer = await self._transport().handle_async_request(asked)
+                body = await _read(answer)
         except _NOT_SENT as error:
-            raise ConnectionFailed(f"can't connect to {self.endpoint}: {_reason(error)}") from None
+            self._logged(asked, started, f"not sent: {_reason(error)}")
+            raise ConnectionFailed(f"can't connect to {self.endpoint}{self._by_proxy()}: {_reason(error)}") from None
         except (httpx.ReadTimeout, TimeoutError):
+            self._logged(asked, started, "no answer in time")
             raise AnswerLost(f"no answer within {timeout:g} s") from None
         except httpx.HTTPError as error:
+            self._logged(asked, started, f"lost: {_reason(error)}")
             raise AnswerLost(f"the connection was lost before the answer was complete: {_reason(error)}") from None
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Response(status=answer.status_code, headers=headers, body=answer.content)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers.raw}
+        self._logged(asked, started, str(answer.status_code), headers.get(REQUEST_ID_HEADER.lower()), body)
+        canonical = signed_text(asked) if answer.status_code == 401 else ""
+        return Response(status=answer.status_code, headers=headers, body=body, canonical=canonical)
+
+    def _logged(
+        self, asked: httpx.Request, started: float, end: str, request_id: str | None = None, body: bytes = b""
+    ) -> None:
+        if not _log.isEnabledFor(logging.DEBUG):
+            return
+        elapsed = (time.perf_counter() - started) * 1000
+        _log.debug("%s %s: %s after %.0f ms, request id %s", asked.method, asked.url, end, elapsed, request_id or "-")
+        if self._log_bodies:
+            _log.debug("sent %s", asked.content[:SHOWN].decode(errors="replace"))
+            _log.debug("got %s", body[:SHOWN].decode(errors="replace"))
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.aclose()
+        if self._http is not None:
+            http, self._http = self._http, None
+            await http.aclose()
 
     def forget(self) -> None:
         """Leave the connections to themselves: in the child of a fork, they are the parent's."""
-        self._client = None
+        self._http = None
 
-    def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                headers={"user-agent": f"fgnb/{__version__}"},
-                follow_redirects=False,
+    def _transport(self) -> httpx.AsyncBaseTransport:
+        if self._http is None:
+            if self._given is not None:
+                self._http = self._given
+            elif self._proxy in (None, NO_PROXY):
+                self._http = Http1Transport(self._tls)
+            else:
                 # A request that waits for a free connection would use up its time unsent.
-                limits=httpx.Limits(max_connections=None),
-            )
-        return self._client
+                limits = httpx.Limits(max_connections=None)
+                self._http = httpx.AsyncHTTPTransport(
+                    verify=self._tls(), proxy=self._proxy, limits=limits, trust_env=False
+                )
+        return self._http
+
+    def _tls(self) -> ssl.SSLContext:
+        if not self._verify:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        if self._ca_bundle is None:
+            return httpx.create_ssl_context()
+        try:
+            if self._ca_bundle.is_dir():
+                return ssl.create_default_context(capath=self._ca_bundle)
+            return ssl.create_default_context(cafile=self._ca_bundle)
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigError(f"the CA bundle {self._ca_bundle} can't be used: {_reason(error)}") from None
+
+    def _by_proxy(self) -> str:
+        if self._proxy in (None, NO_PROXY):
+            return ""
+        parts = urlsplit(self._proxy)
+        return f" by the proxy {parts.scheme}://{parts.hostname}:{parts.port or ''}"
+
+
+class _Trace:
+    """Tells of the moment from which on a request may arrive; called by httpx's transports."""
+
+    def __init__(self, on_sending: Callable[[], None] | None) -> None:
+        self._on_sending = on_sending
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        # A request to a proxy for a tunnel comes first.
+        if event == SENDING and self._on_sending is not None and info["request"].method not in ("CONNECT", b"CONNECT"):
+            self._on_sending()
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    """Return an answer's body, decompressed.
+
+    Raises:
+        httpx.HTTPError: it is incomplete, too large, or compressed otherwise than asked for.
+    """
+    chunks, size = [], 0
+    try:
+        async for chunk in cast(AsyncIterable[bytes], answer.stream):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise httpx.RemoteProtocolError(f"the answer has more than {BODY_LIMIT:,} bytes")
+    finally:
+        await answer.aclose()
+    body = b"".join(chunks)
+    encoding = answer.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity" or not body:
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise httpx.DecodingError(f"the answer is compressed by {encoding!r:.40}, which was not asked for")
+    unpack = zlib.decompressobj(wbits=31)  # of gzip's format
+    try:
+        plain = unpack.decompress(body, BODY_LIMIT)
+    except zlib.error as error:
+        raise httpx.DecodingError(f"the answer is not what gzip makes: {error}") from None
+    if not unpack.eof:
+        reason = "is cut off" if len(plain) < BODY_LIMIT else f"has more than {BODY_LIMIT:,} bytes"
+        raise httpx.DecodingError(f"the compressed answer {reason}")
+    return plain
+
+
+def _proxy_of_environment(endpoint: str) -> str | None:
+    """Return the proxy that the environment (on macOS and Windows: the system) names for `endpoint`."""
+    parts = urlsplit(endpoint)
+    if is_loopback(endpoint) or urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def _checked_proxy(proxy: str | None) -> None:
+    try:
+        httpx.AsyncHTTPTransport(proxy=proxy, verify=False)  # nothing is opened: it says whether it could be
+    except ImportError:
+        raise ConfigError("a SOCKS proxy takes a package more: pip install 'httpx[socks]'") from None
+    except (ValueError, httpx.InvalidURL):
+        raise ConfigError("the proxy is not a URL such as http://proxy.example.com:3128") from None
 
 
 def _reason(error: Exception) -> str:

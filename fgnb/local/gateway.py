@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from fgnb.errors import ConfigError
 from fgnb.local.refusals import unauthorized
+from fgnb.secret import Secret
 from fgnb.signature import (
     CONTENT_HEADER,
     DATE_HEADER,
@@ -51,7 +52,7 @@ class Gateway:
     def __init__(self, keys: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> None:
         if not keys or not all(access_key and secret_key for access_key, secret_key in keys.items()):
             raise ConfigError("verifying signatures takes an access key and its secret key, neither of them empty")
-        self._keys = dict(keys)
+        self._keys = {access_key: Secret(secret_key) for access_key, secret_key in keys.items()}
         self._clock = clock
         self._wrong: dict[str, tuple[int, float]] = {}  # by known access key: how many in a row, when the last
 

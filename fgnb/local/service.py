@@ -170,6 +170,8 @@ class Service:
         """
         request_id = new_id()
         headers = {_ANSWER_ID: request_id}
+        if request.on_sending is not None:
+            request.on_sending()
         try:
             path = request.path.partition("?")[0]
             if path == openapi.PATH:

@@ -30,7 +30,7 @@ class FgMagics(Magics):
     @line_cell_magic
     def fgworkflow(self, line: str, cell: str | None = None) -> Any:
         """Run a workflow; -h shows the options."""
-        from fgnb import session
+        from fgnb import shortcuts
 
         given = options.parse(line)
         if given.help:
@@ -39,7 +39,7 @@ class FgMagics(Magics):
         assert given.workflow is not None  # noqa: S101  # parse() sees to it
         value = self._input(given, cell)
         try:
-            run = session.current().run(given.workflow, value, timeout=given.timeout, check=False)
+            run = shortcuts.current().run(given.workflow, value, timeout=given.timeout, check=False)
         except RunInterrupted as interrupted:
             self._keep(given, interrupted.run)
             raise

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from fgnb import errors
 from fgnb.client.outcome import Outcome
-from fgnb.errors import RunError
+from fgnb.client.refusal import kind_of
+from fgnb.errors import RunError, ServiceError
 from fgnb.wire import NodeError as WireNodeError
 from fgnb.wire import parse_time
 from fgnb.wiring import Shown
@@ -107,7 +108,10 @@ class Run(Shown):
         tags: what the user called it.
         connection: which service ran it.
         reason: why there is no answer of the workflow's own, in words.
-        raw: the service's answer as it came.
+        hint: what to do about it.
+        http_status, error_code: of an answer other than a result, e.g. 429 and ``APIGW.0308``.
+        raw: the service's answer as it came: a JSON value, or bytes if it is not JSON, as with a
+            workflow that streams its result.
     """
 
     run_id: str = field(default_factory=new_run_id)
@@ -127,6 +131,9 @@ class Run(Shown):
     tags: Mapping[str, Any] = field(default_factory=dict)
     connection: str = ""
     reason: str | None = None
+    hint: str | None = None
+    http_status: int | None = None
+    error_code: str | None = None
     raw: Any = None
 
     __hash__ = None  # type: ignore[assignment]  # inputs and outputs are not hashable
@@ -163,6 +170,9 @@ class Run(Shown):
             tags=dict(tags or {}),
             connection=connection,
             reason=outcome.reason,
+            hint=outcome.hint,
+            http_status=outcome.http_status,
+            error_code=outcome.error_code,
             raw=outcome.raw,
         )
 
@@ -193,11 +203,25 @@ class Run(Shown):
         """Return the run if it succeeded.
 
         Raises:
-            RunError: of the class that belongs to the status, carrying the run.
+            RunError: of the class that belongs to the status, carrying the run; where the service
+                refused it, of the class of the reason as well (`fgnb.RateLimited`, ...).
         """
         if self.ok:
             return self
-        raise _ERRORS.get(self.status, errors.OutcomeUnknown)(describe_failure(self), self)
+        kind = _ERRORS.get(self.status, errors.OutcomeUnknown)
+        reason = self._reason_kind()
+        if reason is None:
+            raise kind(describe_failure(self), self)
+        raise errors.refused(kind, reason, describe_failure(self), self)
+
+    def _reason_kind(self) -> type[ServiceError] | None:
+        if self.status == "unsent" and self.http_status is None:
+            return errors.ConnectionFailed
+        if self.status == "unknown" and (self.http_status is None or self.http_status < 300):
+            return errors.AnswerLost
+        if self.status in ("rejected", "unknown") and self.http_status is not None:
+            return kind_of(self.http_status, self.error_code, self.reason)
+        return None
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id} of {self.workflow}: {self.status}, {self.elapsed:.3g} s>"
@@ -233,7 +257,10 @@ def describe_failure(run: Run) -> str:
     known = ", ".join(f"{name} {value}" for name, value in ids.items() if value)
     if known:
         lines.append(f"  {known}")
-    lines.append(_NEXT_STEP.get(run.status, _MAY_RUN))
+    if run.hint:
+        lines += run.hint.splitlines()
+    if not (run.hint and run.status == "rejected"):  # a rejection's hint says what to do next
+        lines.append(_NEXT_STEP.get(run.status, _MAY_RUN))
     return "\n".join(lines)
 
 

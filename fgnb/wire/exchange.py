@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +22,7 @@ ERROR_MESSAGE_LIMIT = 2048  # characters of a node error's message
 INVALID = "FGS.3002"
 NOT_FOUND = "FGS.5002"
 REQUEST_ID_HEADER = "X-Request-Id"
+PROJECT_HEADER = "x-project-id"
 
 T = TypeVar("T")
 
@@ -34,14 +35,19 @@ class Request(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     timeout: float | None = None  # seconds until the answer must be there
+    on_sending: Callable[[], None] | None = None  # called before its first byte goes out
 
 
 class Response(Struct, frozen=True, kw_only=True):
-    """An answer as a transport gives it; header names are lower case."""
+    """An answer as a transport gives it; header names are lower case.
+
+    `canonical` is the canonical request that was signed, without secrets; only with a refused signature.
+    """
 
     status: int
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    canonical: str = ""
 
 
 class Transport(Protocol):

@@ -25,7 +25,8 @@ import psutil
 from scenarios import add_one, one_state
 from turns import Subject, machine, take_turns
 
-from fgnb.client.client import AsyncClient, Client
+from fgnb.client.blocking import Client
+from fgnb.client.client import AsyncClient
 from fgnb.client.transport import HttpTransport
 from fgnb.local.app import make_app
 from fgnb.local.engine import Engine

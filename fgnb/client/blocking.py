@@ -1,0 +1,137 @@
+"""The same calls for code without an event loop: each blocks, and can be interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from fgnb.background import GRACE, BackgroundLoop, wait
+from fgnb.client.client import AsyncClient
+from fgnb.client.outcome import Attempt, Outcome
+from fgnb.wire import DeleteAnswer, WorkflowInfo, WorkflowSummary
+
+GIVEN_UP = "given up by the user before the answer came"
+TICK = 0.2  # seconds between two wake-ups of a waiting event loop, so that it sees an interrupt
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user interrupted an execution; `outcome` is what is known of it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(outcome.reason)
+
+
+class Submission:
+    """An execution under way on a background loop; `future` gives its outcome."""
+
+    def __init__(self, loop: BackgroundLoop, attempt: Attempt, call: Coroutine[Any, Any, Outcome]) -> None:
+        self._loop = loop
+        self._attempt = attempt
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+        self.future: Future[Outcome] = loop.submit(self._watch(call))
+
+    async def _watch(self, call: Coroutine[Any, Any, Outcome]) -> Outcome:
+        self._task = asyncio.current_task()
+        if self._cancelled:  # before its first step: there was no task to cancel yet
+            call.close()
+            return self._attempt.abandoned(GIVEN_UP)
+        try:
+            return await call
+        except asyncio.CancelledError:
+            if not self._cancelled:
+                raise
+            return self._attempt.abandoned(GIVEN_UP)
+
+    def cancel(self) -> None:
+        """Give the execution up: the connection is closed, and `future` gives what is known."""
+        self._cancelled = True
+        self._loop.loop.call_soon_threadsafe(lambda: self._task is not None and self._task.cancel())
+
+    def give_up(self) -> Outcome:
+        """Cancel, and return what is known within `fgnb.background.GRACE` seconds."""
+        self.cancel()
+        try:
+            return self.future.result(GRACE)
+        except Exception:  # it did not end in time, or by an error of its own this very instant
+            return self._attempt.abandoned(GIVEN_UP)
+
+
+class Client:
+    """The same calls for code without an event loop: each blocks, and can be interrupted.
+
+    Args:
+        asynchronous: the client whose calls these are.
+        loop: where they run; one for all clients by default.
+    """
+
+    def __init__(self, asynchronous: AsyncClient, *, loop: BackgroundLoop | None = None) -> None:
+        self.asynchronous = asynchronous
+        self._loop = loop or _LOOP
+
+    def execute(
+        self, workflow: str, input: Any, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> Outcome:
+        """Execute a workflow and wait for its result; see `AsyncClient.execute`.
+
+        Raises:
+            Interrupted: on KeyboardInterrupt, within a second, the connection closed; with what is
+                known of the execution.
+        """
+        submission = self.submit(workflow, input, headers=headers, timeout=timeout)
+        try:
+            return wait(submission.future)
+        except KeyboardInterrupt:
+            raise Interrupted(submission.give_up()) from None
+
+    def submit(
+        self, workflow: str, input: Any, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> Submission:
+        """Start an execution in the background."""
+        attempt = Attempt()
+        call = self.asynchronous.execute(workflow, input, headers=headers, timeout=timeout, attempt=attempt)
+        return Submission(self._loop, attempt, call)
+
+    async def aexecute(
+        self, workflow: str, input: Any, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> Outcome:
+        """Execute a workflow from a coroutine on any event loop; cancelling gives it up."""
+        submission = self.submit(workflow, input, headers=headers, timeout=timeout)
+        future = asyncio.wrap_future(submission.future)
+        try:
+            while not future.done():
+                await asyncio.wait([future], timeout=TICK)
+        except asyncio.CancelledError:
+            submission.cancel()
+            raise
+        return future.result()
+
+    def list(self) -> tuple[WorkflowSummary, ...]:
+        """Return all workflows of the project."""
+        return self._loop.run(self.asynchronous.list())
+
+    def show(self, workflow: str) -> WorkflowInfo:
+        """Return a workflow with its definition."""
+        return self._loop.run(self.asynchronous.show(workflow))
+
+    def create(self, definition: Mapping[str, Any]) -> WorkflowSummary:
+        """Create a workflow."""
+        return self._loop.run(self.asynchronous.create(definition))
+
+    def update(self, workflow_id: str, definition: Mapping[str, Any]) -> WorkflowSummary:
+        """Replace a workflow's definition."""
+        return self._loop.run(self.asynchronous.update(workflow_id, definition))
+
+    def delete(self, urns: Sequence[str]) -> DeleteAnswer:
+        """Delete workflows by URN."""
+        return self._loop.run(self.asynchronous.delete(urns))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._loop.run(self.asynchronous.aclose())
+
+
+_LOOP = BackgroundLoop("fgnb-client")

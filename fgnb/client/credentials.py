@@ -1,0 +1,122 @@
+"""Access keys and IAM tokens, as values that show no secret."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fgnb.errors import ConfigError
+from fgnb.secret import HIDDEN, Secret
+
+_HEADER_WORD = re.compile(r"[!-+\--~]+")  # fits between "Access=" and a comma
+
+Moment = datetime | str | float
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class AccessKey:
+    """An access key (AK/SK), with which requests are signed.
+
+    Args:
+        access_key: the key's id, which is not secret.
+        secret_key: what is signed with.
+        security_token: belongs to temporary keys.
+        expires_at: when a temporary key ends: a datetime with a time zone, an ISO 8601 text with one,
+            or seconds since 1970. Kept in UTC.
+
+    Raises:
+        ConfigError: one of them can't be what it should be; the message does not repeat it.
+    """
+
+    access_key: str
+    secret_key: Secret
+    security_token: Secret | None
+    expires_at: datetime | None
+
+    def __init__(
+        self,
+        access_key: str,
+        secret_key: str | Secret,
+        security_token: str | Secret | None = None,
+        expires_at: Moment | None = None,
+    ) -> None:
+        if not isinstance(access_key, str) or not _HEADER_WORD.fullmatch(access_key.strip()):
+            raise ConfigError("access_key must be a text of printable ASCII characters without blanks and commas")
+        keep = object.__setattr__  # frozen
+        keep(self, "access_key", access_key.strip())
+        keep(self, "secret_key", _secret("secret_key", secret_key))
+        keep(self, "security_token", None if security_token is None else _secret("security_token", security_token))
+        keep(self, "expires_at", _moment(expires_at))
+
+    @property
+    def name(self) -> str:
+        """What it is called where it is shown, e.g. ``access key ABCD…``."""
+        return f"access key {self.access_key[:4]}…"
+
+    def __repr__(self) -> str:
+        token = "" if self.security_token is None else f", security_token={HIDDEN}"
+        return f"AccessKey('{self.access_key[:4]}…', secret_key={HIDDEN}{token}{_until(self.expires_at)})"
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class IamToken:
+    """An IAM token, sent as ``X-Auth-Token``.
+
+    Args:
+        token: as IAM gave it in ``X-Subject-Token``.
+        expires_at: when it ends, as for `AccessKey`.
+
+    Raises:
+        ConfigError: one of them can't be what it should be; the message does not repeat it.
+    """
+
+    token: Secret
+    expires_at: datetime | None
+
+    def __init__(self, token: str | Secret, expires_at: Moment | None = None) -> None:
+        object.__setattr__(self, "token", _secret("token", token))
+        object.__setattr__(self, "expires_at", _moment(expires_at))
+
+    @property
+    def name(self) -> str:
+        """What it is called where it is shown."""
+        return "IAM token"
+
+    def __repr__(self) -> str:
+        return f"IamToken({HIDDEN}{_until(self.expires_at)})"
+
+
+Credentials = AccessKey | IamToken
+
+
+def _secret(name: str, text: str | Secret) -> Secret:
+    try:
+        return Secret(text)
+    except ConfigError:
+        raise ConfigError(f"{name} must be a text of printable ASCII characters, and not empty") from None
+
+
+def _moment(given: Moment | None) -> datetime | None:
+    if given is None:
+        return None
+    try:
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            return datetime.fromtimestamp(given, UTC)
+        parsed = datetime.fromisoformat(given.strip()) if isinstance(given, str) else given
+        if isinstance(parsed, datetime) and parsed.utcoffset() is not None:
+            return parsed.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        pass  # the error would repeat what was given, maybe a token in the wrong place
+    raise ConfigError(
+        "expires_at must be a datetime with a time zone, a text such as 2026-01-01T00:00:00Z, or seconds since 1970"
+    )
+
+
+def utc_text(moment: datetime) -> str:
+    """Write a moment as the service does."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _until(moment: datetime | None) -> str:
+    return "" if moment is None else f", expires_at='{utc_text(moment)}'"

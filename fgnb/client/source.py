@@ -1,0 +1,121 @@
+"""Where credentials come from: kept until shortly before they expire, then asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from fgnb.background import forget_in_child
+from fgnb.client.credentials import Credentials, utc_text
+from fgnb.errors import ConfigError
+
+EARLY = 40 * 60.0  # seconds before their end at which credentials are refreshed, as the official SDK does
+PAUSE = 60.0  # seconds at least between two attempts, while the present credentials are valid
+
+_log = logging.getLogger("fgnb.client")
+
+
+class Source:
+    """Where credentials come from; any thread may ask it.
+
+    Args:
+        origin: where that is, in words.
+        held: what is at hand from the start.
+        fetch: gives credentials anew, or a ConfigError that names `origin`. Without it, `held` is all there is.
+        stale: says whether what was fetched is outdated, although it has not expired.
+        project_id: what stands beside the keys, if anything.
+        iam_endpoint: likewise, a URL.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        held: Credentials | None = None,
+        fetch: Callable[[], Credentials] | None = None,
+        stale: Callable[[], bool] = lambda: False,
+        project_id: str | None = None,
+        iam_endpoint: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.origin = origin
+        self.project_id = project_id
+        self.iam_endpoint = iam_endpoint
+        self._held = held
+        self._fetch = fetch
+        self._stale = stale
+        self._clock = clock
+        self._due = math.inf  # when to ask again for what is held
+        self._lock = threading.Lock()
+        forget_in_child(self)
+
+    def forget(self) -> None:
+        """Start with a lock that nobody holds, in the child of a fork."""
+        self._lock = threading.Lock()
+
+    def current(self) -> Credentials | None:
+        """Return what is at hand, or None if `get` has to be called first; never waits."""
+        return self._held if self._clock() < self._due else None
+
+    def get(self) -> Credentials:
+        """Return credentials, fetched or refreshed if need be: one thread does it, others wait for it.
+
+        Credentials that have expired but can't be refreshed are returned all the same: the
+        service's clock counts, not this one.
+
+        Raises:
+            ConfigError: there are none, or they have expired and no new ones could be had.
+        """
+        with self._lock:
+            held = self._held
+            if self._fetch is not None and (held is None or self._clock() >= self._due or self._stale()):
+                held = self._refreshed(self._fetch, held)
+            assert held is not None  # noqa: S101  # there is one of `held` and `fetch`
+            return held
+
+    def describe(self) -> str:
+        """Return in words what is at hand, without any secret; fetches nothing."""
+        held = self._held
+        if held is None:
+            return "not asked yet"
+        word = "expired at" if self._expired(held) else "until"
+        return held.name if held.expires_at is None else f"{held.name}, {word} {utc_text(held.expires_at)}"
+
+    def _expired(self, held: Credentials) -> bool:
+        return held.expires_at is not None and held.expires_at.timestamp() <= self._clock()
+
+    def _refreshed(self, fetch: Callable[[], Credentials], held: Credentials | None) -> Credentials:
+        try:
+            fresh = fetch()
+        except ConfigError as error:
+            if held is None:
+                raise
+            if self._expired(held):
+                raise ConfigError(f"{self.describe()}, and could not be refreshed: {error}") from error
+            _log.warning("credentials could not be refreshed, going on with %s: %s", self.describe(), error)
+            fresh = held
+        now = self._clock()
+        self._held, self._due = fresh, _due(fresh, now)
+        return fresh
+
+
+def _due(credentials: Credentials, now: float) -> float:
+    """Return when to ask anew, having asked `now`."""
+    if credentials.expires_at is None:
+        return math.inf
+    end = credentials.expires_at.timestamp()
+    if end - EARLY > now:
+        return end - EARLY
+    # Those that come expired may be fine by the service's clock, and asking at each call would not better them.
+    return min(now + PAUSE, end) if end > now else now + PAUSE
+
+
+async def at_hand(source: Source) -> Credentials:
+    """Return a source's credentials; fetched, if need be, in a thread, so that no event loop waits."""
+    held = source.current()
+    return await asyncio.to_thread(source.get) if held is None else held
