@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from fgnb.errors import ConfigError, ConfigWarning, did_you_mean
+from fgnb.errors import ConfigError, ConfigWarning, SecurityWarning, did_you_mean
 
 FILE_NAME = "fgnb.toml"
 DEFAULT = "default"
 LOCAL = "local"
 NO_PROXY = "none"
 CREDENTIAL_KINDS = ("environment", "file", "prompt", "metadata", "oidc", "pod-identity")
+TRUSTED = (0,)  # users whose files count for everybody: root
 MAX_SIZE = 1_000_000  # bytes; whoever has more mistook the file
 
 _SECRET_WORDS = {"ak", "sk", "pwd"}
@@ -114,11 +115,21 @@ def _files() -> Iterator[Path]:
         folders: tuple[Path, ...] = ()
     else:
         folders = (here, *here.parents)
-    nearest = next((file for folder in folders if os.path.lexists(file := folder / FILE_NAME)), None)
+    nearest = next((file for folder in folders if _may_count(file := folder / FILE_NAME)), None)
     if nearest is not None:
         yield nearest
     if nearest != users and os.path.lexists(users):
         yield users
+
+
+def _may_count(path: Path) -> bool:
+    """Return whether a file is there and nobody else's: in a shared folder, anyone could say where tokens go."""
+    if not os.path.lexists(path):
+        return False
+    if os.name != "posix" or os.getuid() == 0 or path.lstat().st_uid in (*TRUSTED, os.getuid()):
+        return True
+    warnings.warn(f"{path} is passed over, since it belongs to another user", SecurityWarning, stacklevel=2)
+    return False
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fgnb import profiles
-from fgnb.errors import ConfigError, ConfigWarning
+from fgnb.errors import ConfigError, ConfigWarning, SecurityWarning
 from fgnb.profiles import Profile, checked, find
 
 CANARY = "Canary7Canary7Canary7"
@@ -337,3 +337,18 @@ def test_no_text_brings_up_anything_but_a_clear_error(folder: Path, before: str,
         else:
             shown = ""
     assert CANARY not in shown
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no such owners elsewhere")
+@pytest.mark.parametrize(("offset", "counts"), [(0, True), (1, False)], ids=["mine", "another user's"])
+def test_a_file_of_another_user_is_passed_over(tmp_path, monkeypatch, offset, counts):
+    """Anybody could put one into a shared folder above and say where tokens go."""
+    (tmp_path / "fgnb.toml").write_text('[default]\nendpoint = "http://127.0.0.1:1"\n')
+    monkeypatch.chdir(tmp_path)
+    owner = (tmp_path / "fgnb.toml").stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: owner + 7 if offset else owner)
+    monkeypatch.setattr(profiles, "TRUSTED", () if offset else (0,))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert (find() is not None) is counts
+    assert [warning.category for warning in caught] == ([] if counts else [SecurityWarning])

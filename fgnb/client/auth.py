@@ -27,7 +27,7 @@ from fgnb.wire import PROJECT_HEADER
 AUTH_TOKEN_HEADER = "x-auth-token"  # noqa: S105  # a name
 
 # What proxies and gateways on the way leave as it is. The SDK signs all it has; the guide asks for the date only.
-_SIGNED = ("content-type", "host", PROJECT_HEADER, CONTENT_HEADER)
+_SIGNED = [(name, name.encode()) for name in ("content-type", "host", PROJECT_HEADER, CONTENT_HEADER)]
 
 
 class SigningAuth(httpx.Auth):
@@ -69,13 +69,15 @@ class SigningAuth(httpx.Auth):
 
     def _authorize(self, request: httpx.Request, credentials: Credentials) -> None:
         headers = request.headers
-        if self.project_id is not None:
-            headers.setdefault(PROJECT_HEADER, self.project_id)
+        if self.project_id is not None and PROJECT_HEADER not in headers:
+            headers[PROJECT_HEADER] = self.project_id
         if isinstance(credentials, IamToken):
             _check_encrypted(request.url)
             headers[AUTH_TOKEN_HEADER] = credentials.token.reveal()
             return
-        signed = {name: value for name in _SIGNED if (value := headers.get(name)) is not None}
+        # httpx looks through all headers for each that it is asked for.
+        present = {name.lower(): value for name, value in headers.raw}
+        signed = {name: present[key].decode("latin-1") for name, key in _SIGNED if key in present}
         signed[DATE_HEADER] = headers[DATE_HEADER] = format_date(datetime.now(UTC))
         if credentials.security_token is not None:
             _check_encrypted(request.url)

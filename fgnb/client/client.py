@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -37,6 +38,7 @@ from fgnb.wire import (
 )
 
 DEFAULT_TIMEOUT = 310.0  # seconds: an express run may take 300
+EXPLAIN_TIMEOUT = 10.0  # seconds for asking what an outcome means, which is known by then
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 T = TypeVar("T")
@@ -64,7 +66,8 @@ class AsyncClient:
         self.projects = GivenProject(project_id) if isinstance(project_id, str) else project_id
         self.timeout = timeout
         self._ids: dict[str, str] = {}  # name -> id, as listed last
-        self._names: dict[str, Mapping[str, str]] = {}  # id -> names of its nodes
+        self._definitions: dict[str, Mapping[str, Any]] = {}  # by id, of those that had to be explained
+        self._missing: dict[str, str] = {}  # by id, what to say of those that are not there
 
     async def execute(
         self,
@@ -106,10 +109,11 @@ class AsyncClient:
         except ServiceError as error:
             return attempt.refused(error)
         attempt.outcome = outcome
-        if outcome.execution is None:
-            outcome = await self._explained(outcome, attempt.workflow_id)
-        elif outcome.execution.errors:
-            outcome = replace(outcome, node_names=await self._node_names(attempt.workflow_id))
+        try:
+            async with asyncio.timeout(EXPLAIN_TIMEOUT):
+                outcome = await self._explained(outcome, attempt.workflow_id)
+        except TimeoutError:
+            pass  # the outcome stands without
         return outcome
 
     async def _execute_once(self, attempt: Attempt, body: bytes, timeout: float | None) -> Outcome:
@@ -127,22 +131,17 @@ class AsyncClient:
         return attempt.answered(response)
 
     async def _explained(self, outcome: Outcome, workflow_id: str) -> Outcome:
-        """Add what the workflow itself tells about an answer that is no result."""
+        """Add what the workflow and the list of workflows tell about an outcome."""
+        if outcome.execution is not None and outcome.execution.errors:
+            return replace(outcome, node_names=state_names(await self._definition(workflow_id)))
         if outcome.error_code == INVALID and outcome.status == "rejected":
             definition = await self._definition(workflow_id)
-            if definition.get("mode", "NORMAL") != "EXPRESS" and definition:
+            if definition and definition.get("mode") != "EXPRESS":
                 known = "A NORMAL workflow is not executed synchronously: only one with mode: EXPRESS is"
                 return replace(outcome, hint=known)
         elif outcome.error_code == NOT_FOUND:
-            try:
-                ids = {summary.id: summary.name for summary in await self.list()}
-            except FgnbError:
-                return outcome
-            near = nearest(workflow_id, ids)
-            meant = f"; did you mean {near} ({ids[near]})?" if near else ""
-            names = ", ".join(sorted(ids.values())[:10]) or "none"
-            return replace(outcome, hint=f"The project has no workflow of this id{meant}\nKnown workflows: {names}")
-        elif outcome.http_status == 200 and isinstance(outcome.raw, bytes) and outcome.raw:
+            return replace(outcome, hint=await self._what_exists(workflow_id))
+        elif outcome.streamed:
             definition = await self._definition(workflow_id)
             if definition.get("enable_stream_response") is True:
                 size = f"{len(outcome.raw):,} bytes"
@@ -150,20 +149,27 @@ class AsyncClient:
         return outcome
 
     async def _definition(self, workflow_id: str) -> Mapping[str, Any]:
-        """Return a workflow's definition; empty if it can't be had."""
-        try:
-            return (await self.show(workflow_id)).definition
-        except FgnbError:
-            return {}
-
-    async def _node_names(self, workflow_id: str) -> Mapping[str, str]:
-        """Return the names of a workflow's nodes by id; empty if they can't be had."""
-        if workflow_id not in self._names:
-            definition = await self._definition(workflow_id)
-            if not definition:
+        """Return a workflow's definition, asked for once; empty if it can't be had."""
+        if workflow_id not in self._definitions:
+            try:
+                info = await self._show(workflow_id)
+            except FgnbError:
                 return {}
-            self._names[workflow_id] = state_names(definition)
-        return self._names[workflow_id]
+            self._definitions[workflow_id] = info.definition
+        return self._definitions[workflow_id]
+
+    async def _what_exists(self, workflow_id: str) -> str | None:
+        """Return which workflows there are instead, asked for once per id; None if that can't be had."""
+        if workflow_id not in self._missing:
+            try:
+                names = {summary.id: summary.name for summary in await self.list()}
+            except FgnbError:
+                return None
+            near = nearest(workflow_id, names)
+            meant = f"; did you mean {near} ({names[near]})?" if near else ""
+            known = ", ".join(sorted(names.values())[:10]) or "none"
+            self._missing[workflow_id] = f"The project has no workflow of this id{meant}\nKnown workflows: {known}"
+        return self._missing[workflow_id]
 
     async def workflow_id(self, workflow: str) -> str:
         """Return the id of a workflow; a name is looked up once and remembered.
@@ -222,7 +228,7 @@ class AsyncClient:
     async def update(self, workflow_id: str, definition: Mapping[str, Any]) -> WorkflowSummary:
         """Replace a workflow's definition (page 06_1008)."""
         summary = await self._call("PUT", WorkflowSummary, workflow_id, value=definition)
-        self._names.pop(workflow_id, None)
+        self._definitions.pop(workflow_id, None)
         self._ids = {name: known for name, known in self._ids.items() if known != workflow_id}
         self._ids[summary.name] = summary.id
         return summary

@@ -30,8 +30,9 @@ Origin = tuple[str, str, int]
 class Http1Transport(httpx.AsyncBaseTransport):
     """Sends requests over connections of its own, as many as are under way at once.
 
-    Answers are read whole. Of httpx's trace events, there is `SENDING`. Timeouts are those of httpx's ``timeout`` extension: ``connect`` and
-    ``read``, which here is the time until the answer is complete.
+    Answers are read whole. Timeouts are those of httpx's ``timeout`` extension: ``connect`` and
+    ``read``, which here is the time until the answer is complete. Of httpx's trace events, there is
+    `SENDING`.
 
     Args:
         tls: makes the context for https, when the first such connection is opened.
@@ -42,6 +43,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: dict[Origin, list[_Connection]] = {}  # the one used last at the end
+        self._busy: set[_Connection] = set()
         self._pruning: asyncio.TimerHandle | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -58,6 +60,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         timeout = request.extensions.get("timeout", {})
         connection = await self._taken(origin) or await self._opened(origin, timeout.get("connect"))
         trace = request.extensions.get("trace")
+        self._busy.add(connection)
         try:
             if trace is not None:
                 await trace(SENDING, {"request": request})
@@ -65,6 +68,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
         except BaseException:  # cancelled as well: what comes later belongs to nobody
             connection.abort()
             raise
+        finally:
+            self._busy.discard(connection)
         response = httpx.Response(
             connection.status, headers=connection.headers, stream=_Whole(connection.chunks), request=request
         )
@@ -75,12 +80,14 @@ class Http1Transport(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Close the idle connections; those under way close at their end."""
+        """Close the connections; what is under way fails with `httpx.ReadError`."""
         if self._pruning is not None:
             self._pruning.cancel()
             self._pruning = None
         idle, self._idle = self._idle, {}
         if self._loop is asyncio.get_running_loop():
+            for connection in self._busy:
+                connection.fail(httpx.ReadError("the client was closed"))
             for connections in idle.values():
                 for connection in connections:
                     connection.abort()
@@ -89,7 +96,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         """Return an idle connection that is still good, if there is one."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # those of another loop can't be used, nor closed, here
-            self._loop, self._idle, self._pruning = loop, {}, None
+            self._loop, self._idle, self._busy, self._pruning = loop, {}, set(), None
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
@@ -190,18 +197,20 @@ class _Connection(asyncio.Protocol):
         self.reusable = False
         self._transport.abort()
 
-    def _end(self, error: httpx.TransportError | None = None) -> None:
-        if error is not None:
-            self.reusable = False
-            self._done = True
+    def fail(self, error: httpx.TransportError) -> None:
+        """End what is under way with `error`."""
+        self.reusable = False
+        self._done = True
         if self._waiter is not None and not self._waiter.done():
-            if error is None:
-                self._waiter.set_result(None)
-            else:
-                self._waiter.set_exception(error)
+            self._waiter.set_exception(error)
+
+    def _complete(self) -> None:
+        self._done = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _time_out(self, timeout: float) -> None:
-        self._end(httpx.ReadTimeout(f"no answer within {timeout:g} s"))
+        self.fail(httpx.ReadTimeout(f"no answer within {timeout:g} s"))
 
     # What asyncio calls
 
@@ -228,23 +237,22 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._end(httpx.RemoteProtocolError("the server wants another protocol"))
+            self.fail(httpx.RemoteProtocolError("the server wants another protocol"))
         except httptools.HttpParserError as error:
-            self._end(httpx.RemoteProtocolError(f"the answer is not HTTP/1.1: {error}"))
+            self.fail(httpx.RemoteProtocolError(f"the answer is not HTTP/1.1: {error}"))
         if not self._in_body and self._head_size > HEAD_LIMIT:
-            self._end(httpx.RemoteProtocolError(f"the answer's headers have more than {HEAD_LIMIT:,} bytes"))
+            self.fail(httpx.RemoteProtocolError(f"the answer's headers have more than {HEAD_LIMIT:,} bytes"))
         if self._body_size > BODY_LIMIT:
-            self._end(httpx.RemoteProtocolError(f"the answer has more than {BODY_LIMIT:,} bytes"))
+            self.fail(httpx.RemoteProtocolError(f"the answer has more than {BODY_LIMIT:,} bytes"))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._open = False
         if self._in_body and not self._done and error is None and not self._has_length():
-            self._done = True  # such an answer ends with its connection
-            self._end()
+            self._complete()  # such an answer ends with its connection
         elif self._in_body or self._head_size:
-            self._end(httpx.RemoteProtocolError("the connection was closed in the middle of the answer"))
+            self.fail(httpx.RemoteProtocolError("the connection was closed in the middle of the answer"))
         else:
-            self._end(httpx.ReadError(str(error) if error else "the server closed the connection"))
+            self.fail(httpx.ReadError(str(error) if error else "the server closed the connection"))
         self.reusable = False
 
     def _has_length(self) -> bool:
@@ -271,9 +279,8 @@ class _Connection(asyncio.Protocol):
         elif 100 <= self.status < 200:  # the answer proper is still to come
             self._reset()
         else:
-            self._done = True
             self.reusable = self._parser.should_keep_alive()
-            self._end()
+            self._complete()
 
 
 class _Whole(httpx.AsyncByteStream):

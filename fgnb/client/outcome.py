@@ -32,7 +32,8 @@ class Outcome:
     """What became of one execution; `elapsed` is measured here, in seconds.
 
     `raw` is the answer's JSON value, or its bytes where it is not JSON. `reason` says in words why
-    there is no `execution`, `hint` what to do about it. `attempts` counts how often a connection was
+    there is no `execution`, `hint` what to do about it. `streamed` says that the bytes may be those of
+    a workflow that streams its result (bestpractice 01_0288: chunked). `attempts` counts how often a connection was
     tried for it. `node_names` gives the names of nodes by id where they were asked for.
     """
 
@@ -47,6 +48,7 @@ class Outcome:
     reason: str | None = None
     hint: str | None = None
     raw: Any = None
+    streamed: bool = False
     attempts: int = 1
     node_names: Mapping[str, str] = field(default_factory=dict)
 
@@ -110,7 +112,7 @@ class Attempt:
         known: dict[str, Any] = {"http_status": status, "request_id": request_id, "raw": raw}
         if status == 200:
             if not is_json:
-                return self._end("unknown", reason=_unreadable(response), **known)
+                return self._end("unknown", reason=_unreadable(response), streamed=_streamed(response), **known)
             try:
                 execution = parse(raw, SyncExecution)
             except ValueError as error:
@@ -128,6 +130,12 @@ class Attempt:
 
     def _told(self, reason: str) -> str:
         return f"{reason} (after {self.count} attempts)" if self.count > 1 else reason
+
+
+def _streamed(response: Response) -> bool:
+    headers = response.headers
+    is_page = headers.get("content-type", "").startswith("text/html")  # of a proxy
+    return headers.get("transfer-encoding", "").lower() == "chunked" and not is_page
 
 
 def _unreadable(response: Response) -> str:

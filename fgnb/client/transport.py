@@ -18,10 +18,12 @@ import httpx
 
 from fgnb import __version__
 from fgnb.background import forget_in_child
-from fgnb.client.auth import SigningAuth, signed_text
+from fgnb.client.auth import AUTH_TOKEN_HEADER, SigningAuth, signed_text
 from fgnb.client.http1 import BODY_LIMIT, SENDING, Http1Transport
 from fgnb.config import is_loopback
 from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, SecurityWarning
+from fgnb.secret import HIDDEN
+from fgnb.signature import TOKEN_HEADER
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response
 
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -121,7 +123,8 @@ class HttpTransport:
         try:
             async with asyncio.timeout(None if timeout is None else timeout + connect + MARGIN):
                 answer = await self._transport().handle_async_request(asked)
-                body = await _read(answer)
+                headers = {n.decode("latin-1").lower(): value.decode("latin-1") for n, value in answer.headers.raw}
+                body = _unpacked(await _read(answer), headers.get("content-encoding", ""))
         except _NOT_SENT as error:
             self._logged(asked, started, f"not sent: {_reason(error)}")
             raise ConnectionFailed(f"can't connect to {self.endpoint}{self._by_proxy()}: {_reason(error)}") from None
@@ -131,7 +134,8 @@ class HttpTransport:
         except httpx.HTTPError as error:
             self._logged(asked, started, f"lost: {_reason(error)}")
             raise AnswerLost(f"the connection was lost before the answer was complete: {_reason(error)}") from None
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers.raw}
+        if answer.status_code >= 300:
+            body = _without_tokens(body, asked)
         self._logged(asked, started, str(answer.status_code), headers.get(REQUEST_ID_HEADER.lower()), body)
         canonical = signed_text(asked) if answer.status_code == 401 else ""
         return Response(status=answer.status_code, headers=headers, body=body, canonical=canonical)
@@ -193,6 +197,14 @@ class HttpTransport:
         return f" by the proxy {parts.scheme}://{parts.hostname}:{parts.port or ''}"
 
 
+def _without_tokens(body: bytes, asked: httpx.Request) -> bytes:
+    """Return a refusal's body without the tokens that were sent: gateways repeat what was signed."""
+    for name in (TOKEN_HEADER, AUTH_TOKEN_HEADER):
+        if token := asked.headers.get(name):
+            body = body.replace(token.encode(), HIDDEN.encode())
+    return body
+
+
 class _Trace:
     """Tells of the moment from which on a request may arrive; called by httpx's transports."""
 
@@ -206,10 +218,10 @@ class _Trace:
 
 
 async def _read(answer: httpx.Response) -> bytes:
-    """Return an answer's body, decompressed.
+    """Return an answer's body as it came.
 
     Raises:
-        httpx.HTTPError: it is incomplete, too large, or compressed otherwise than asked for.
+        httpx.HTTPError: it is incomplete, or too large.
     """
     chunks, size = [], 0
     try:
@@ -220,9 +232,17 @@ async def _read(answer: httpx.Response) -> bytes:
                 raise httpx.RemoteProtocolError(f"the answer has more than {BODY_LIMIT:,} bytes")
     finally:
         await answer.aclose()
-    body = b"".join(chunks)
-    encoding = answer.headers.get("content-encoding", "identity").strip().lower()
-    if encoding == "identity" or not body:
+    return b"".join(chunks)
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """Return a body without its content encoding.
+
+    Raises:
+        httpx.DecodingError: it is another than was asked for, or the body is not of it, incomplete, or too large.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity") or not body:
         return body
     if encoding not in ("gzip", "x-gzip"):
         raise httpx.DecodingError(f"the answer is compressed by {encoding!r:.40}, which was not asked for")

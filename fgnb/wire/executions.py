@@ -27,7 +27,7 @@ class SyncExecution(Struct, frozen=True, kw_only=True):
     """
 
     execution_id: str
-    status: str
+    status: Annotated[str, Meta(min_length=1)]
     output: Any = None
     errors: tuple[NodeError, ...] | None = ()
     begin_time: str | None = None
