@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from fgnb import __version__
-from fgnb.errors import ConfigError, FgnbError, RunInterrupted
+from fgnb.errors import ConfigError, FgnbError, FgnbWarning, RunInterrupted
 
 if TYPE_CHECKING:
     from fgnb.deployment import Deployment
     from fgnb.local.loading import CheckedFile
+    from fgnb.session import Session
 
 INTERRUPTED = 130  # exit code, as of a shell
 
@@ -28,10 +30,20 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
         except FgnbError as error:
             click.echo(f"fgnb: {error}", err=True)
             ctx.exit(2)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any, **named: Any
+) -> None:
+    ours = issubclass(category, FgnbWarning)
+    text = f"fgnb: warning: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno)
+    click.echo(text, err=True, nl=False)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,14 +51,31 @@ class _Group(click.Group):
 def main() -> None:
     """Run FunctionGraph express workflows.
 
-    Without --endpoint and FGNB_ENDPOINT, the embedded service of fgnb runs them, which has a few
-    sample workflows: fgnb workflows.
+    Where: --endpoint, --region or --profile; FGNB_ENDPOINT or FGNB_PROFILE; the profile 'default' of
+    the nearest fgnb.toml; the cloud, if there are credentials and FGNB_REGION. Else the embedded
+    service of fgnb runs them, which has a few sample workflows: fgnb workflows.
     """
 
 
-_endpoint = click.option(
-    "--endpoint", metavar="URL", help="A compatible service; default FGNB_ENDPOINT, else embedded."
-)
+def _connection(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where to connect, as one argument `where` for `_connected`."""
+
+    @click.option("--endpoint", metavar="URL", help="A compatible service, or 'local'; default FGNB_ENDPOINT.")
+    @click.option("--profile", metavar="NAME", help="A profile of fgnb.toml; default FGNB_PROFILE, else 'default'.")
+    @click.option("--region", metavar="ID", help="A region of Huawei Cloud; default FGNB_REGION.")
+    @functools.wraps(command)
+    def with_where(*args: Any, endpoint: str | None, profile: str | None, region: str | None, **kwargs: Any) -> None:
+        command(*args, where={"target": endpoint, "profile": profile, "region": region}, **kwargs)
+
+    return with_where
+
+
+def _connected(where: dict[str, str | None]) -> contextlib.closing[Session]:
+    from fgnb.shortcuts import connect
+
+    return contextlib.closing(connect(where["target"], profile=where["profile"], region=where["region"]))
+
+
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -56,11 +85,11 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for 
     "-i", "--input", "source", metavar="JSON|@FILE", default="{}", help="The input; a file may be JSON or YAML."
 )
 @click.option("-t", "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Default 310.")
-@_endpoint
+@_connection
 @_as_json
 @click.pass_context
 def run(
-    ctx: click.Context, workflow: str, source: str, timeout: float | None, endpoint: str | None, as_json: bool
+    ctx: click.Context, workflow: str, source: str, timeout: float | None, where: dict[str, str | None], as_json: bool
 ) -> None:
     """Run WORKFLOW and show the result.
 
@@ -71,11 +100,11 @@ def run(
     fgnb run order-triage -i @order.yaml --json
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from fgnb.render.run import card_text
-    from fgnb.shortcuts import connect
 
     value = _read_input(source)
     try:
-        done = connect(endpoint).run(workflow, value, timeout=timeout, check=False)
+        with _connected(where) as session:
+            done = session.run(workflow, value, timeout=timeout, check=False)
     except RunInterrupted as interrupted:
         click.echo(f"fgnb: {interrupted}", err=True)
         ctx.exit(INTERRUPTED)
@@ -103,9 +132,9 @@ def _run_json(done: Any) -> str:
 
 
 @main.command()
-@_endpoint
+@_connection
 @_as_json
-def workflows(endpoint: str | None, as_json: bool) -> None:
+def workflows(where: dict[str, str | None], as_json: bool) -> None:
     """List the workflows of the service."""
     import msgspec
     from rich.console import Console
@@ -113,9 +142,8 @@ def workflows(endpoint: str | None, as_json: bool) -> None:
     from rich.text import Text
 
     from fgnb.render.text import visible
-    from fgnb.shortcuts import connect
 
-    with contextlib.closing(connect(endpoint)) as session:
+    with _connected(where) as session:
         found = session.client.list()
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(found), ensure_ascii=False, indent=2))
@@ -182,10 +210,12 @@ def _file_record(file: CheckedFile) -> dict[str, Any]:
 @main.command()
 @_files
 @click.option("--dry-run", is_flag=True, help="Send nothing, show what would change.")
-@_endpoint
+@_connection
 @_as_json
 @click.pass_context
-def deploy(ctx: click.Context, files: tuple[Path, ...], dry_run: bool, endpoint: str | None, as_json: bool) -> None:
+def deploy(
+    ctx: click.Context, files: tuple[Path, ...], dry_run: bool, where: dict[str, str | None], as_json: bool
+) -> None:
     """Create or update the workflow in each FILE (YAML or JSON), by its name.
 
     All files are checked before the first is sent, and a workflow that has not changed is left alone.
@@ -197,7 +227,6 @@ def deploy(ctx: click.Context, files: tuple[Path, ...], dry_run: bool, endpoint:
     """  # noqa: D301
     from fgnb.local.loading import check_files
     from fgnb.render.deployment import show
-    from fgnb.shortcuts import connect
 
     checked = check_files(files)
     _warn(checked)
@@ -206,7 +235,7 @@ def deploy(ctx: click.Context, files: tuple[Path, ...], dry_run: bool, endpoint:
     if len(valid) < len(checked):
         ctx.exit(1)
     records = []
-    with contextlib.closing(connect(endpoint)) as session, warnings.catch_warnings():
+    with _connected(where) as session, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said above, with their lines
         for path, definition in valid:
             try:

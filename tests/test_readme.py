@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import msgspec
 import pytest
@@ -13,8 +14,8 @@ README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 
 
 def blocks(kind: str) -> list[str]:
-    """Return the fenced blocks of a kind."""
-    return re.findall(rf"^```{kind}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    """Return the fenced blocks of a kind, those of lists as well."""
+    return [dedent(text) for _, text in re.findall(rf"^( *)```{kind}\n(.*?)^\1```$", README, re.MULTILINE | re.DOTALL)]
 
 
 def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,10 +23,20 @@ def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("fgnb.shortcuts._default", None)  # as in a new process
     definition, _ = blocks("yaml")
     Path("pricing.yaml").write_text(definition)
+    keys = tmp_path / "credentials"
+    keys.write_text("[basic]\nak = ABCD\nsk = efgh\n")
+    keys.chmod(0o600)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(keys))
     names: dict[str, object] = {}
     for code in blocks("python"):
+        if "profile=" in code:
+            Path("fgnb.toml").write_text(blocks("toml")[0])
         exec(code, names)
     fgnb = names["fgnb"]
+    assert fgnb.connect().connection == "http://127.0.0.1:9000"  # type: ignore[attr-defined]
+    prod = fgnb.connect(profile="prod")  # type: ignore[attr-defined]
+    assert prod.connection == "https://functiongraph.cn-north-4.myhuaweicloud.com"
+    fgnb.connect("local")  # type: ignore[attr-defined]
     assert fgnb.run("pricing", {"qty": 3}).output == {"total": 15}  # type: ignore[attr-defined]
 
 
