@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fgnb import yamltext
 from fgnb.errors import ConfigError, SyntaxProblem, did_you_mean
 from fgnb.profiles import read_text
 
@@ -126,6 +125,8 @@ def _overrides(region: str) -> Iterator[tuple[str, str]]:
 
 def _regions_in(path: Path) -> dict[str, str]:
     """Return the endpoints of FunctionGraph in a file of regions, by region."""
+    from fgnb import yamltext  # some 25 ms, for a file that few have
+
     try:
         services = yamltext.loads(read_text(path))
     except SyntaxProblem as problem:

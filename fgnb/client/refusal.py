@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from fgnb import errors, jsontext
 from fgnb.errors import ServiceError
 from fgnb.regions import SYNCHRONOUS
-from fgnb.wire import ErrorBody, Response, parse
+from fgnb.wire import ErrorBody, Response, parse, parse_http_date
 
 TOLERANCE = timedelta(minutes=15)  # between a signature's time and the gateway's
 LOCKED_FOR = timedelta(minutes=5)
@@ -175,10 +174,8 @@ def _redirect(location: str) -> str:
 
 def _skew(date: str | None, now: datetime) -> timedelta | None:
     """Return how far this machine's clock is ahead of the server's, as the answer's ``Date`` tells it."""
-    try:
-        return now - parsedate_to_datetime(date or "")
-    except (ValueError, TypeError):  # unreadable, or without a time zone
-        return None
+    sent = parse_http_date(date)
+    return None if sent is None else now - sent
 
 
 def _clock(skew: timedelta | None) -> str:
@@ -208,7 +205,12 @@ def _difference(message: str, ours: str) -> str:
         )
     at = next((i for i, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours)))
     part = ours[:at].count("|")
-    where = _PARTS[part] if part < len(_PARTS) else ours[ours.rfind("|", 0, at) + 1 :].split("|")[0].split(":")[0]
+    if part < len(_PARTS):
+        where = _PARTS[part]
+    elif "|" not in ours[at:]:  # in its hash, which is the last part
+        where = "body"
+    else:
+        where = ours[ours.rfind("|", 0, at) + 1 :].split("|")[0].split(":")[0]
     start = max(0, at - WINDOW // 2)
     lines = [
         f"The gateway read another request than was signed: something on its way changed '{where:.60}'",

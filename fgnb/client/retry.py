@@ -6,7 +6,8 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from fgnb.wire import parse_http_date
 
 CONNECTS = 3  # attempts at a connection: a wrong port is told soon
 CONNECT_PAUSE = 0.25  # seconds before the second of them, about
@@ -67,7 +68,5 @@ def seconds_of(retry_after: str | None) -> float | None:
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])  # more digits are more than a budget anyway
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # unreadable, or without a time zone
-        return None
+    date = parse_http_date(text)
+    return None if date is None else max(0.0, (date - datetime.now(UTC)).total_seconds())
