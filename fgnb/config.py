@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from fgnb import profiles, regions
 from fgnb.errors import ConfigError
 from fgnb.profiles import CREDENTIAL_KINDS, LOCAL, checked
-from fgnb.secret import HIDDEN
+from fgnb.secret import HIDDEN, Secret
 
 LOCAL_PROJECT = "0" * 32
 GIVEN = "given to connect()"
@@ -51,15 +51,12 @@ _USER = re.compile(r"//.*@")
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class Setting(Generic[T_co]):
     """A setting's effective value and its origin in words, for `Session.describe`."""
 
     value: T_co
     origin: str
-
-    def __repr__(self) -> str:
-        return f"Setting({_masked(self.value)!r}, {self.origin!r})"
 
 
 _Layer = dict[str, Setting[Any]]
@@ -103,7 +100,7 @@ class Settings:
     retry_for: Setting[float]
     verify: Setting[bool]
     ca_bundle: Setting[Path | None]
-    proxy: Setting[str | None]
+    proxy: Setting[Secret | None]
     log_bodies: Setting[bool]
     credentials: Found | None = None
 
@@ -326,4 +323,5 @@ def _no_credentials(needed_for: str) -> ConfigError:
 
 
 def _masked(value: Any) -> Any:
-    return _USER.sub(f"//{HIDDEN}:{HIDDEN}@", value) if isinstance(value, str) else value
+    """Return what can be shown of a value: of a proxy, all but the user."""
+    return _USER.sub(f"//{HIDDEN}:{HIDDEN}@", value.reveal()) if isinstance(value, Secret) else value

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from fgnb.errors import ConfigError, ConfigWarning, SecurityWarning, did_you_mean
+from fgnb.secret import Secret
 
 FILE_NAME = "fgnb.toml"
 DEFAULT = "default"
@@ -270,13 +271,13 @@ def _endpoint(value: Any) -> str:
     return LOCAL if value == LOCAL else _bare_url(value)
 
 
-def _proxy(value: Any) -> str:
+def _proxy(value: Any) -> Secret:
     if value == NO_PROXY:
-        return NO_PROXY
+        return Secret(NO_PROXY)
     url = _url(value)
     if urlsplit(url).path:
         raise ValueError
-    return url
+    return Secret(url)  # it may hold a password
 
 
 _RULES: dict[str, tuple[Callable[[Any], Any], str]] = {

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fgnb import profiles
 from fgnb.errors import ConfigError, ConfigWarning, SecurityWarning
 from fgnb.profiles import Profile, checked, find
+from fgnb.secret import Secret
 
 CANARY = "Canary7Canary7Canary7"
 SECRET_KEYS = (
@@ -123,7 +124,7 @@ def test_every_setting_is_read_as_it_is_used(project: Path) -> None:
     assert found.values == {
         "region": "cn-north-4", "endpoint": "https://a.example:8443/x", "iam_endpoint": "https://[::1]",
         "project_id": "abc123", "credentials": "pod-identity", "timeout": 5.0, "connect_timeout": 0.5,
-        "retry_for": 0.0, "verify": False, "ca_bundle": project / "certs" / "ca.pem", "proxy": "none",
+        "retry_for": 0.0, "verify": False, "ca_bundle": project / "certs" / "ca.pem", "proxy": Secret("none"),
         "log_bodies": True,
     }  # fmt: skip
 

@@ -21,7 +21,7 @@ from fgnb.client.auth import AUTH_TOKEN_HEADER, SigningAuth, signed_text
 from fgnb.client.http1 import BODY_LIMIT, SENDING, Http1Transport
 from fgnb.config import is_loopback
 from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, SecurityWarning
-from fgnb.secret import HIDDEN
+from fgnb.secret import HIDDEN, Secret
 from fgnb.signature import TOKEN_HEADER
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response
 
@@ -73,7 +73,7 @@ class HttpTransport:
         connect_timeout: float = CONNECT_TIMEOUT,
         verify: bool = True,
         ca_bundle: Path | None = None,
-        proxy: str | None = None,
+        proxy: Secret | None = None,
         log_bodies: bool = False,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -83,7 +83,9 @@ class HttpTransport:
         self._log_bodies = log_bodies
         self._verify = verify
         self._ca_bundle = ca_bundle
-        self._proxy = proxy if proxy is not None else _proxy_of_environment(self.endpoint)
+        self._proxy = _proxy_of_environment(self.endpoint) if proxy is None else proxy
+        if self._proxy is not None and self._proxy.reveal() == NO_PROXY:
+            self._proxy = None
         if not verify and self.endpoint.startswith("https:"):
             warnings.warn(
                 f"certificates are not checked (verify=False): whoever is on the way to {self.endpoint} can read and "
@@ -91,8 +93,8 @@ class HttpTransport:
                 SecurityWarning,
                 stacklevel=4,
             )
-        if self._proxy not in (None, NO_PROXY):
-            _checked_proxy(self._proxy)
+        if self._proxy is not None:
+            _check_proxy(self._proxy)
         if verify and ca_bundle is not None:
             self._tls()  # a bundle that can't be read is an error now, not at the first request
         self._given = http
@@ -164,13 +166,13 @@ class HttpTransport:
         if self._http is None:
             if self._given is not None:
                 self._http = self._given
-            elif self._proxy in (None, NO_PROXY):
+            elif self._proxy is None:
                 self._http = Http1Transport(self._tls)
             else:
                 # A request that waits for a free connection would use up its time unsent.
                 limits = httpx.Limits(max_connections=None)
                 self._http = httpx.AsyncHTTPTransport(
-                    verify=self._tls(), proxy=self._proxy, limits=limits, trust_env=False
+                    verify=self._tls(), proxy=self._proxy.reveal(), limits=limits, trust_env=False
                 )
         return self._http
 
@@ -190,9 +192,9 @@ class HttpTransport:
             raise ConfigError(f"the CA bundle {self._ca_bundle} can't be used: {_reason(error)}") from None
 
     def _by_proxy(self) -> str:
-        if self._proxy in (None, NO_PROXY):
+        if self._proxy is None:
             return ""
-        parts = urlsplit(self._proxy)
+        parts = urlsplit(self._proxy.reveal())
         return f" by the proxy {parts.scheme}://{parts.hostname}:{parts.port or ''}"
 
 
@@ -256,7 +258,7 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
     return plain
 
 
-def _proxy_of_environment(endpoint: str) -> str | None:
+def _proxy_of_environment(endpoint: str) -> Secret | None:
     """Return the proxy that the environment (on macOS and Windows: the system) names for `endpoint`."""
     import urllib.request  # some 30 ms
 
@@ -265,12 +267,14 @@ def _proxy_of_environment(endpoint: str) -> str | None:
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    if not proxy:
+        return None
+    return Secret(proxy if "://" in proxy else f"http://{proxy}")
 
 
-def _checked_proxy(proxy: str | None) -> None:
+def _check_proxy(proxy: Secret) -> None:
     try:
-        httpx.AsyncHTTPTransport(proxy=proxy, verify=False)  # nothing is opened: it says whether it could be
+        httpx.AsyncHTTPTransport(proxy=proxy.reveal(), verify=False)  # nothing is opened: it says whether it could be
     except ImportError:
         raise ConfigError("a SOCKS proxy takes a package more: pip install 'httpx[socks]'") from None
     except (ValueError, httpx.InvalidURL):
