@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fgnb import jsontext
 from fgnb.client.outcome import Attempt
-from fgnb.client.refusal import error_body, hint, kind_of, may_send_again
+from fgnb.client.refusal import error_body, hint, kind_of, may_send_again, message_of
 from fgnb.client.retry import Retry
 from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response, Transport, parse
@@ -108,7 +108,7 @@ class Caller:
         if response.status not in (200, 201):
             said = error_body(response.body)
             raise kind_of(response.status, said.error_code, said.error_msg)(
-                said.error_msg or f"HTTP status {response.status} without a reason",
+                message_of(said, response.status),
                 status=response.status,
                 code=said.error_code,
                 request_id=request_id or said.request_id,

@@ -45,6 +45,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._idle: dict[Origin, list[_Connection]] = {}  # the one used last at the end
         self._busy: set[_Connection] = set()
         self._pruning: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once and return the whole answer.
@@ -58,7 +59,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         url = request.url
         origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
         timeout = request.extensions.get("timeout", {})
-        connection = await self._taken(origin) or await self._opened(origin, timeout.get("connect"))
+        connection = self._taken(origin) or await self._opened(origin, timeout.get("connect"))
         trace = request.extensions.get("trace")
         self._busy.add(connection)
         try:
@@ -80,7 +81,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Close the connections; what is under way fails with `httpx.ReadError`."""
+        """Close the connections for good; what is under way fails with `httpx.ReadError`, what connects as unsent."""
+        self._closed = True
         if self._pruning is not None:
             self._pruning.cancel()
             self._pruning = None
@@ -92,7 +94,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
                 for connection in connections:
                     connection.abort()
 
-    async def _taken(self, origin: Origin) -> _Connection | None:
+    def _taken(self, origin: Origin) -> _Connection | None:
         """Return an idle connection that is still good, if there is one."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # those of another loop can't be used, nor closed, here
@@ -100,9 +102,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.has_news():
-                await asyncio.sleep(0)  # the loop reads what came: the end of the connection, or a TLS ticket
-            if connection.reusable and loop.time() - connection.used < IDLE:
+            if connection.reusable and not connection.has_news() and loop.time() - connection.used < IDLE:
                 return connection
             connection.abort()
         return None
@@ -122,7 +122,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
             for connection in connections[: len(connections) - len(fresh)]:
                 connection.abort()
             if fresh:
-                connections[:] = fresh  # in place: _taken may be looking at it
+                self._idle[origin] = fresh
                 self._pruning = self._pruning or self._loop.call_later(IDLE, self._prune)
             else:
                 del self._idle[origin]
@@ -146,6 +146,9 @@ class Http1Transport(httpx.AsyncBaseTransport):
             raise httpx.ConnectTimeout(f"no connection within {timeout:g} s") from None
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; ValueError: a name that is none
             raise httpx.ConnectError(str(error) or type(error).__name__) from None
+        if self._closed:
+            connection.abort()
+            raise httpx.ConnectError("the client was closed")
         return connection
 
 
@@ -174,7 +177,7 @@ class _Connection(asyncio.Protocol):
         """Send a request and wait until `status`, `headers` and `chunks` are those of its answer."""
         self._reset()
         if not self._open:
-            raise httpx.WriteError("the connection was closed")
+            raise httpx.ConnectError("the server closed the connection before the request was sent")
         waiter = self._waiter = self._loop.create_future()
         timer = None if timeout is None else self._loop.call_later(timeout, self._time_out, timeout)
         try:
@@ -190,11 +193,11 @@ class _Connection(asyncio.Protocol):
         self.used = self._loop.time()
 
     def has_news(self) -> bool:
-        """Whether something has arrived that the loop has not read yet."""
+        """Whether something has arrived that the loop has not read yet: at an idle connection, most likely its end."""
         return self._poll is not None and bool(self._poll.poll(0))
 
     def abort(self) -> None:
-        self.reusable = False
+        self._open = self.reusable = False
         self._transport.abort()
 
     def fail(self, error: httpx.TransportError) -> None:
@@ -242,8 +245,6 @@ class _Connection(asyncio.Protocol):
             self.fail(httpx.RemoteProtocolError(f"the answer is not HTTP/1.1: {error}"))
         if not self._in_body and self._head_size > HEAD_LIMIT:
             self.fail(httpx.RemoteProtocolError(f"the answer's headers have more than {HEAD_LIMIT:,} bytes"))
-        if self._body_size > BODY_LIMIT:
-            self.fail(httpx.RemoteProtocolError(f"the answer has more than {BODY_LIMIT:,} bytes"))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._open = False
@@ -260,6 +261,10 @@ class _Connection(asyncio.Protocol):
 
     # What the parser calls
 
+    def on_message_begin(self) -> None:
+        if self._done:  # the parser stops, and the connection is not used again
+            raise ValueError("a second answer to one request")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_body:  # else it is a trailer
             self.headers.append((name, value))
@@ -270,11 +275,13 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, chunk: bytes) -> None:
         self._body_size += len(chunk)
-        if self._body_size <= BODY_LIMIT:
+        if self._body_size > BODY_LIMIT:
+            self.fail(httpx.RemoteProtocolError(f"the answer has more than {BODY_LIMIT:,} bytes"))
+        elif not self._done:
             self.chunks.append(chunk)
 
     def on_message_complete(self) -> None:
-        if self._done:  # a second answer to one request
+        if self._done:  # by its size
             self.reusable = False
         elif 100 <= self.status < 200:  # the answer proper is still to come
             self._reset()

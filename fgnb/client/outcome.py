@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fgnb import jsontext
-from fgnb.client.refusal import error_body, hint, nothing_ran
+from fgnb.client.refusal import error_body, hint, message_of, nothing_ran
 from fgnb.errors import ServiceError
 from fgnb.wire import REQUEST_ID_HEADER, Response, SyncExecution, parse
 
@@ -121,9 +121,9 @@ class Attempt:
         said = error_body(response.body)
         known |= {"error_code": said.error_code, "request_id": request_id or said.request_id}
         known["hint"] = hint(response, said)
-        reason = said.error_msg or (
-            f"HTTP status {status}" if is_json else f"HTTP status {status}, {_unreadable(response)}"
-        )
+        reason = message_of(said, status)
+        if not is_json:
+            reason += f", {_unreadable(response)}"
         return self._end(
             "rejected" if nothing_ran(status, said.error_code) else "unknown", reason=self._told(reason), **known
         )

@@ -106,6 +106,11 @@ def error_body(body: bytes) -> ErrorBody:
         return ErrorBody()
 
 
+def message_of(said: ErrorBody, status: int) -> str:
+    """Return the service's words without the canonical request, which `hint` reads, or the status."""
+    return (said.error_msg or f"HTTP status {status}").partition(", canonicalRequest:")[0]
+
+
 def nothing_ran(status: int, code: str | None) -> bool:
     """Whether an answer says that the request had no effect."""
     return 300 <= status < 500 or may_send_again(status, code)

@@ -35,7 +35,7 @@ class Retry:
         self._chance = chance
         self._end = clock() + budget
         self._connects = 1
-        self._refusals = 0
+        self._pause = PAUSE
 
     def after_failed_connection(self) -> float | None:
         """Return the seconds to wait before the next attempt, or None to give up."""
@@ -50,8 +50,8 @@ class Retry:
         Args:
             retry_after: the header ``Retry-After``: seconds, or a date. Never sooner than it says.
         """
-        self._refusals += 1
-        pause = self._jittered(min(LONGEST, PAUSE * 2 ** (self._refusals - 1)))
+        pause = self._jittered(self._pause)
+        self._pause = min(LONGEST, 2 * self._pause)
         if (asked := seconds_of(retry_after)) is not None:
             pause = asked + self._chance()  # a sweep's requests don't all come back in the same instant
         return self._within_budget(pause)
@@ -67,6 +67,6 @@ def seconds_of(retry_after: str | None) -> float | None:
     """Read a header ``Retry-After`` (RFC 9110, 10.2.3); None if there is none or it can't be read."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])  # more digits are more than a budget anyway
+        return float(text)  # of any length, up to infinity
     date = parse_http_date(text)
     return None if date is None else max(0.0, (date - datetime.now(UTC)).total_seconds())
