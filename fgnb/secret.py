@@ -22,7 +22,7 @@ class Secret:
         text: the secret; white space around it, as pasting brings it along, is cut off.
 
     Raises:
-        ConfigError: it is not a text, empty, or holds what no header can carry. The message does not repeat it.
+        ConfigError: it is not a text, or empty.
     """
 
     __slots__ = ("_reveal",)
@@ -35,8 +35,8 @@ class Secret:
         if not isinstance(text, str):
             raise ConfigError(f"a secret must be a text, not of type {type(text).__name__}")
         kept = text.strip()
-        if not kept or not (kept.isascii() and kept.isprintable()):
-            raise ConfigError("a secret must be a text of printable ASCII characters, and not empty")
+        if not kept:
+            raise ConfigError("a secret must not be empty")
         self._reveal = lambda: kept
 
     def reveal(self) -> str:
@@ -55,7 +55,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self.reveal(), other.reveal())
+        return hmac.compare_digest(self.reveal().encode(), other.reveal().encode())
 
     def __hash__(self) -> int:
         return hash(self.reveal())

@@ -423,7 +423,6 @@ def test_credentials_that_were_refreshed_in_between_sign_the_next_request(kind):
     assert [request.headers["x-security-token"] for request in seen] == ["token-0", "token-0", "token-1"]
 
 
-@pytest.mark.xfail(strict=True, reason="Source.current() does not ask whether the file has changed")
 @both
 def test_keys_that_were_changed_in_the_file_sign_the_next_request(kind, tmp_path, monkeypatch):
     path = tmp_path / "credentials"

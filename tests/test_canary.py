@@ -319,8 +319,8 @@ def test_what_was_looked_for_was_there_to_be_found(left):
     """The log holds bodies, and the gateways' repetitions of the tokens in a masked form."""
     log = (left.folder / "home" / "debug.log").read_text()
     assert '"sku":"A-100"' in log.replace(" ", "")
-    assert log.count('"x-security-token": "***"') >= 3
-    assert log.count('"x-auth-token": "***"') >= 2
+    assert log.count('"x-security-token":"***"') >= 3
+    assert log.count('"x-auth-token":"***"') >= 2
     outputs = left.path.read_text()
     assert "AccessKey('CANA…', secret_key=***)" in outputs
     assert "x-security-token" in outputs
@@ -351,8 +351,7 @@ def test_no_file_that_it_left_holds_a_secret(left):
 # --- what the notebook does not come by -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("write", [json.dumps, pytest.param(lambda value: json.dumps(value).replace("/", "\\/"),
-    marks=pytest.mark.xfail(strict=True, reason="transport._without_tokens looks for the token as it was sent"))],
+@pytest.mark.parametrize("write", [json.dumps, lambda value: json.dumps(value).replace("/", "\\/")],
     ids=["as it is", "as PHP writes it"],
 )  # fmt: skip
 @pytest.mark.parametrize("credentials", [AccessKey(AK, "x", SECRET), IamToken(SECRET)], ids=["security", "IAM"])
@@ -371,7 +370,6 @@ def test_a_token_that_a_refusal_repeats_is_not_kept(write, credentials, caplog):
     assert leaks(f"{run.raw} {run.reason} {run.hint} {run!r} {caplog.text}") == []
 
 
-@pytest.mark.xfail(strict=True, reason="finding.py and providers.py raise while local variables hold what they read")
 @pytest.mark.parametrize(
     ("variables", "file"),
     [

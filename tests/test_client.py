@@ -193,7 +193,7 @@ MATRIX = {
     "404 of the gateway": refusal(answer(404, {"error_code": "APIGW.0101"}), errors.ResourceNotFound),
     "404 bare": refusal(answer(404), errors.ResourceNotFound),
     "405 bare": refusal(answer(405), errors.InvalidRequest),
-    "407 bare": refusal(answer(407), errors.InvalidRequest),
+    "407 bare": refusal(answer(407), errors.AuthenticationFailed),
     "413": refusal(answer(413, {"error_code": "APIGW.0201"}), errors.RequestTooLarge),
     "413 bare": refusal(answer(413), errors.RequestTooLarge),
     # too many requests

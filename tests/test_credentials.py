@@ -515,9 +515,9 @@ def test_a_file_that_others_can_read_is_warned_about_once(write, mode):
 def test_a_file_that_was_written_anew_is_read_again(write, caplog):
     write(f"[basic]\nak = {AK}\nsk = {CANARY}\n")
     asked = find()
-    before = asked.get()
+    asked.get()
     path = write(f"[basic]\nak = NEWER\nsk = {CANARY}2\n")
-    assert asked.current() is before  # does not look
+    assert asked.current() is None
     assert asked.get() == asked.current() == AccessKey("NEWER", f"{CANARY}2")
     path.write_text(f"[basic]\n{CANARY}")
     assert asked.get() == asked.get() == AccessKey("NEWER", f"{CANARY}2")
@@ -706,7 +706,10 @@ def test_metadata_is_refreshed(metadata, stub):
         (answer(500, CANARY.encode()), "status 500, ClientRequestException"),
         (answer(200, CANARY.encode()), "(JSONDecodeError)"),
         (answer(200, {"credential": {"access": AK, "secret": CANARY}}), "(TypeError)"),
-        (answer(200, {"credential": {**CREDENTIAL["credential"], "secret": f"{CANARY}é"}}), "(ConfigError)"),
+        (
+            answer(200, {"credential": {**CREDENTIAL["credential"], "secret": f"{CANARY}é"}}),
+            "secret_key must be a text of printable ASCII",
+        ),
         (answer(200, {"credential": {**CREDENTIAL["credential"], "access": f"{CANARY},"}}), "access_key must be"),
         (answer(200, {"credential": {**CREDENTIAL["credential"], "expires_at": CANARY}}), "(ValueError)"),
         (reset, "(ConnectionError)"),

@@ -341,7 +341,9 @@ def calls(functions: Functions) -> list[Any]:
 
 
 def connected(functions: Functions | None = None) -> Session:
-    return Session(Client(AsyncClient(Service(functions=functions), project_id=PROJECT)), settle("local", find=found_credentials))
+    return Session(
+        Client(AsyncClient(Service(functions=functions), project_id=PROJECT)), settle("local", find=found_credentials)
+    )
 
 
 @pytest.fixture

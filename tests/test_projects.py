@@ -234,9 +234,6 @@ def test_iam_that_gives_no_answer_makes_a_call_fail(start, behaviour):
     assert service.requests == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="AsyncClient._execute_once ends a run as lost when the look-up of its project was lost"
-)
 @pytest.mark.parametrize("behaviour", LOST.values(), ids=LOST.keys())
 def test_iam_that_gives_no_answer_leaves_the_run_unsent(start, behaviour):
     _, service, connect = start(behaviour)

@@ -221,7 +221,7 @@ def test_a_documented_refusal_is_of_its_class_and_says_what_to_do(status, code, 
     ("status", "reason"),
     [
         (400, errors.InvalidRequest), (401, errors.AuthenticationFailed), (403, errors.PermissionDenied),
-        (404, errors.ResourceNotFound), (405, errors.InvalidRequest), (407, errors.InvalidRequest),
+        (404, errors.ResourceNotFound), (405, errors.InvalidRequest), (407, errors.AuthenticationFailed),
         (413, errors.RequestTooLarge), (429, errors.RateLimited), (500, errors.ServerFault),
         (501, errors.ServerFault), (502, errors.ServiceUnavailable), (503, errors.ServiceUnavailable),
         (504, errors.GatewayTimeout), (599, errors.ServerFault),
@@ -576,9 +576,7 @@ def test_bytes_of_a_workflow_that_does_not_stream_are_no_answer(streaming, said)
     [
         "text/html",
         "text/html; charset=utf-8",
-        pytest.param(
-            "Text/HTML", marks=pytest.mark.xfail(strict=True, reason="outcome._streamed compares it with its case")
-        ),
+        "Text/HTML",
     ],
 )
 def test_a_page_of_a_proxy_is_no_answer_of_a_streaming_workflow(streaming, kind):
@@ -586,7 +584,6 @@ def test_a_page_of_a_proxy_is_no_answer_of_a_streaming_workflow(streaming, kind)
     assert run.status == "unknown"
 
 
-@pytest.mark.xfail(strict=True, reason="outcome.answered takes every JSON answer as the service's own")
 def test_a_stream_that_happens_to_be_json_is_an_answer_too(streaming):
     run = streaming(chunked("application/octet-stream", b'{"a": ', b"1}"), enable_stream_response=True)
     assert run.status == "success"

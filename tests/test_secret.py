@@ -69,8 +69,8 @@ def test_what_goes_in_comes_out(text):
     assert Secret(f"\t {text}\r\n").reveal() == text
 
 
-@pytest.mark.parametrize("wrong", ["", "  ", f"{CANARY}\nx", f"{CANARY}é", f"{CANARY}\0", CANARY.encode(), None, 5])
-def test_what_no_header_can_carry_is_refused_without_repeating_it(wrong):
-    with pytest.raises(ConfigError, match="a secret must be a text") as caught:
+@pytest.mark.parametrize("wrong", ["", "  ", CANARY.encode(), None, 5])
+def test_what_is_no_text_is_refused_without_repeating_it(wrong):
+    with pytest.raises(ConfigError, match="a secret must") as caught:
         Secret(wrong)
     assert CANARY not in "".join(traceback.format_exception(caught.value))

@@ -360,18 +360,9 @@ def test_a_proxy_that_is_down_is_unsent_and_named_without_its_password(stub, con
         answer(502),
         answer(403),
         answer(302, location="http://login.test/"),
-        pytest.param(
-            raw(b""),
-            marks=pytest.mark.xfail(strict=True, reason="HttpTransport.send tells by the exception's class alone"),
-        ),
-        pytest.param(
-            raw(b"HTTP/1.1 2"),
-            marks=pytest.mark.xfail(strict=True, reason="HttpTransport.send tells by the exception's class alone"),
-        ),
-        pytest.param(
-            stall,
-            marks=pytest.mark.xfail(strict=True, reason="HttpTransport.send tells by the exception's class alone"),
-        ),
+        raw(b""),
+        raw(b"HTTP/1.1 2"),
+        stall,
     ],
     ids=["407", "502", "403", "302", "drop", "half", "stall"],
 )
@@ -460,13 +451,7 @@ def test_as_many_runs_at_once_as_there_are_go_through_a_proxy(stub, connect):
 # --- sessions: several, closed, in several processes ---------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "direct",
-        pytest.param("proxy", marks=pytest.mark.xfail(strict=True, reason="httpx's own ReadError gives no reason")),
-    ],
-)
+@pytest.mark.parametrize("way", ["direct", "proxy"])
 def test_closing_a_session_ends_its_runs_as_unknown_and_says_so(stub, connect, way):
     server = stub(stall)
     session = connect(server.url) if way == "direct" else connect(f"http://{NAME}", proxy=server.url)
@@ -498,7 +483,6 @@ def test_a_session_closed_while_it_connects_sends_nothing_any_more(stub, connect
     assert received in ([], [b""])
 
 
-@pytest.mark.xfail(strict=True, raises=ConfigError, reason="Caller.send raises after the pause: the run is lost")
 def test_a_session_closed_between_two_attempts_still_tells_of_the_run(stub, connect, monkeypatch):
     monkeypatch.setattr(retry, "PAUSE", 0.2)
     server = stub(kept(429))

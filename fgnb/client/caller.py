@@ -67,30 +67,29 @@ class Caller:
             on_sending=attempt.mark_sent,
         )
         retry = Retry(self.retry_for)
+        if self._closed:
+            raise ConfigError("the session is closed: fgnb.connect() opens a new one")
         self.under_way += 1
         try:
             while True:
-                if self._closed:
-                    raise ConfigError("the session is closed: fgnb.connect() opens a new one")
                 attempt.count += 1
+                failed: ConnectionFailed | None = None
                 try:
                     response = await self.transport.send(request)
                 except ConnectionFailed as error:
-                    attempt.sent = False
-                    pause, why = retry.after_failed_connection(), error.message
-                    if pause is None:
-                        raise
+                    failed, pause, why = error, retry.after_failed_connection(), error.message
                 else:
-                    if response.status < 400 or not may_send_again(
-                        response.status, error_body(response.body).error_code
-                    ):
+                    if not _may_come_again(response):
                         return response
                     pause, why = retry.after_refusal(response.headers.get("retry-after")), f"status {response.status}"
-                    if pause is None:
-                        return response
-                    attempt.sent = False
-                _log.info("%s %s: attempt %d in %.1f s, after %s", method, path, attempt.count + 1, pause, why)
-                await asyncio.sleep(pause)
+                attempt.sent = False
+                if pause is not None:
+                    _log.info("%s %s: attempt %d in %.1f s, after %s", method, path, attempt.count + 1, pause, why)
+                    await asyncio.sleep(pause)
+                if pause is None or self._closed:
+                    if failed is not None:
+                        raise failed
+                    return response
         finally:
             self.under_way -= 1
 
@@ -131,3 +130,7 @@ class Caller:
             _log.warning("closed while %d calls were under way: what became of them is unknown", self.under_way)
         self._closed = True
         await self.transport.aclose()
+
+
+def _may_come_again(response: Response) -> bool:
+    return response.status >= 400 and may_send_again(response.status, error_body(response.body).error_code)

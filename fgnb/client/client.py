@@ -13,6 +13,7 @@ from fgnb import jsontext
 from fgnb.client.caller import RETRY_FOR, Caller
 from fgnb.client.outcome import Attempt, Outcome
 from fgnb.client.projects import GivenProject, Projects
+from fgnb.client.shared import SharedCall
 from fgnb.errors import (
     AnswerLost,
     ConnectionFailed,
@@ -65,6 +66,7 @@ class AsyncClient:
         self._caller = Caller(transport, retry_for=retry_for)
         self.projects = GivenProject(project_id) if isinstance(project_id, str) else project_id
         self.timeout = timeout
+        self._listing = SharedCall(self.list)
         self._ids: dict[str, str] = {}  # name -> id, as listed last
         self._definitions: dict[str, Mapping[str, Any]] = {}  # by id, of those that had to be explained
         self._missing: dict[str, str] = {}  # by id, what to say of those that are not there
@@ -104,7 +106,7 @@ class AsyncClient:
                 if attempt.workflow_id != known:
                     outcome = await self._execute_once(attempt, body, timeout)
         except (ConnectionFailed, AnswerLost) as error:
-            # Of a look-up, since _execute_once ends its own: the execution was not sent.
+            # Of a look-up of the workflow or the project, since _execute_once ends its own: the execution was not sent.
             return attempt.not_sent(error.message)
         except ServiceError as error:
             return attempt.refused(error)
@@ -118,9 +120,9 @@ class AsyncClient:
 
     async def _execute_once(self, attempt: Attempt, body: bytes, timeout: float | None) -> Outcome:
         timeout = self.timeout if timeout is None else timeout
+        project_id, path = await self._path(attempt.workflow_id, SYNC_EXECUTIONS)
+        attempt.count = 0
         try:
-            project_id, path = await self._path(attempt.workflow_id, SYNC_EXECUTIONS)
-            attempt.count = 0
             response = await self._caller.send(
                 "POST", path, body=body, timeout=timeout, attempt=attempt, headers={PROJECT_HEADER: project_id}
             )
@@ -183,7 +185,7 @@ class AsyncClient:
         return self._ids.get(workflow) or await self._look_up(workflow)
 
     async def _look_up(self, workflow: str) -> str:
-        listed = await self.list()
+        listed = await self._listing.result()
         ids = {summary.id for summary in listed}
         if workflow in self._ids:
             return self._ids[workflow]

@@ -91,10 +91,14 @@ Credentials = AccessKey | IamToken
 
 
 def _secret(name: str, text: str | Secret) -> Secret:
+    wanted = f"{name} must be a text of printable ASCII characters, and not empty"
     try:
-        return Secret(text)
+        secret = Secret(text)
     except ConfigError:
-        raise ConfigError(f"{name} must be a text of printable ASCII characters, and not empty") from None
+        raise ConfigError(wanted) from None
+    if not (secret.reveal().isascii() and secret.reveal().isprintable()):  # else no header can hold it
+        raise ConfigError(wanted)
+    return secret
 
 
 def _moment(given: Moment | None) -> datetime | None:

@@ -15,6 +15,7 @@ from fgnb.client import providers
 from fgnb.client.credentials import AccessKey, Credentials, IamToken
 from fgnb.client.source import Source
 from fgnb.errors import ConfigError, did_you_mean
+from fgnb.secret import Secret
 
 AK, SK, SECURITY_TOKEN = "HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"
 IDP_ID, ID_TOKEN_FILE = "HUAWEICLOUD_SDK_IDP_ID", "HUAWEICLOUD_SDK_ID_TOKEN_FILE"
@@ -99,7 +100,7 @@ def _made(origin: str, make: Callable[[], Credentials]) -> Credentials:
         raise ConfigError(f"{origin}: {error}") from None
 
 
-def _both(origin: str, values: Mapping[str, str], one: str, other: str) -> bool:
+def _both(origin: str, values: Mapping[str, Secret], one: str, other: str) -> bool:
     """Return whether both are there rather than none; if only one is, raise ConfigError."""
     if (one in values) != (other in values):
         present, missing = (one, other) if one in values else (other, one)
@@ -109,7 +110,7 @@ def _both(origin: str, values: Mapping[str, str], one: str, other: str) -> bool:
 
 def _environment(clock: Callable[[], float]) -> Source | None:
     names = (AK, SK, SECURITY_TOKEN, IDP_ID, ID_TOKEN_FILE, AUTH_TOKEN)
-    values = {name: text for name in names if (text := os.environ.get(name, "").strip())}
+    values = {name: Secret(os.environ[name]) for name in names if os.environ.get(name, "").strip()}
     token = values.pop(AUTH_TOKEN, None)
     if token and values:
         raise ConfigError(f"environment: {AUTH_TOKEN} and {', '.join(values)} exclude each other: unset one side")
@@ -118,10 +119,12 @@ def _environment(clock: Callable[[], float]) -> Source | None:
         return Source(origin, held=_made(origin, lambda: IamToken(token)), clock=clock)
     if _both("environment", values, IDP_ID, ID_TOKEN_FILE):  # wins over keys, as in the SDK
         origin = f"environment variables {IDP_ID} and {ID_TOKEN_FILE}"
-        return _temporary(origin, partial(providers.federated, values[IDP_ID], values[ID_TOKEN_FILE]), clock)
+        return _temporary(
+            origin, partial(providers.federated, values[IDP_ID].reveal(), values[ID_TOKEN_FILE].reveal()), clock
+        )
     if _both("environment", values, AK, SK):
         origin = f"environment variables {AK} and {SK}"
-        key = _made(origin, lambda: AccessKey(values[AK], values[SK], values.get(SECURITY_TOKEN)))
+        key = _made(origin, lambda: AccessKey(values[AK].reveal(), values[SK], values.get(SECURITY_TOKEN)))
         return Source(origin, held=key, clock=clock)
     if values:
         raise ConfigError(f"environment: {SECURITY_TOKEN} is set, but {AK} and {SK} are missing")
@@ -139,19 +142,24 @@ def _file(clock: Callable[[], float]) -> Source | None:
         held=None if federated else _of_file(file.origin, values),
         fetch=lambda: _of_file(file.origin, file.read()),
         stale=file.changed,
-        project_id=values.get("project_id"),
-        iam_endpoint=values.get("iam_endpoint"),
+        project_id=_plain(values, "project_id"),
+        iam_endpoint=_plain(values, "iam_endpoint"),
         clock=clock,
     )
 
 
-def _of_file(origin: str, values: Mapping[str, str]) -> Credentials:
+def _of_file(origin: str, values: Mapping[str, Secret]) -> Credentials:
     if _both(origin, values, "idp_id", "id_token_file"):
-        idp, file, iam = values["idp_id"], values["id_token_file"], values.get("iam_endpoint")
+        idp, file, iam = values["idp_id"].reveal(), values["id_token_file"].reveal(), _plain(values, "iam_endpoint")
         return _made(origin, lambda: AccessKey(*providers.federated(idp, file, iam)))
     if _both(origin, values, "ak", "sk"):
-        return _made(origin, lambda: AccessKey(values["ak"], values["sk"], values.get("security_token")))
+        return _made(origin, lambda: AccessKey(values["ak"].reveal(), values["sk"], values.get("security_token")))
     raise ConfigError(f"{origin}: neither ak and sk nor idp_id and id_token_file are there")
+
+
+def _plain(values: Mapping[str, Secret], key: str) -> str | None:
+    """Return a value that is not secret; in `values` all are, since tracebacks may show local variables."""
+    return values[key].reveal() if key in values else None
 
 
 def _called(origin: str, function: Callable[[], object]) -> Credentials:
@@ -166,6 +174,7 @@ def _called(origin: str, function: Callable[[], object]) -> Credentials:
         if inspect.iscoroutine(answer):
             answer.close()  # else Python complains that it was never awaited
         kind = type(answer).__name__
+        del answer  # it may be a secret, and tracebacks may show local variables
         problem = f"returned a value of type {kind}: it must return fgnb.AccessKey(...) or fgnb.IamToken(...)"
     raise ConfigError(f"credentials: {origin} {problem}")
 

@@ -277,13 +277,11 @@ class _Connection(asyncio.Protocol):
         self._body_size += len(chunk)
         if self._body_size > BODY_LIMIT:
             self.fail(httpx.RemoteProtocolError(f"the answer has more than {BODY_LIMIT:,} bytes"))
-        elif not self._done:
+        else:
             self.chunks.append(chunk)
 
     def on_message_complete(self) -> None:
-        if self._done:  # by its size
-            self.reusable = False
-        elif 100 <= self.status < 200:  # the answer proper is still to come
+        if 100 <= self.status < 200:  # the answer proper is still to come
             self._reset()
         else:
             self.reusable = self._parser.should_keep_alive()

@@ -111,13 +111,17 @@ class Attempt:
             raw, is_json = response.body, False
         known: dict[str, Any] = {"http_status": status, "request_id": request_id, "raw": raw}
         if status == 200:
-            if not is_json:
-                return self._end("unknown", reason=_unreadable(response), streamed=_streamed(response), **known)
             try:
-                execution = parse(raw, SyncExecution)
+                execution = parse(raw, SyncExecution) if is_json else None
             except ValueError as error:
-                return self._end("unknown", reason=f"the answer is not as documented: {error}", **known)
-            return self._end(execution.status, execution=execution, **known)
+                execution, reason = None, f"the answer is not as documented: {error}"
+            else:
+                reason = _unreadable(response)
+            if execution is not None:
+                return self._end(execution.status, execution=execution, **known)
+            if _streamed(response):
+                known |= {"streamed": True, "raw": response.body}
+            return self._end("unknown", reason=reason, **known)
         said = error_body(response.body)
         known |= {"error_code": said.error_code, "request_id": request_id or said.request_id}
         known["hint"] = hint(response, said)
@@ -134,7 +138,7 @@ class Attempt:
 
 def _streamed(response: Response) -> bool:
     headers = response.headers
-    is_page = headers.get("content-type", "").startswith("text/html")  # of a proxy
+    is_page = headers.get("content-type", "").strip().lower().startswith("text/html")  # of a proxy
     return headers.get("transfer-encoding", "").lower() == "chunked" and not is_page
 
 

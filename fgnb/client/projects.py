@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -10,8 +9,9 @@ from msgspec import Struct
 
 from fgnb.client.caller import Caller
 from fgnb.client.credentials import AccessKey
+from fgnb.client.shared import SharedCall
 from fgnb.client.source import Source, at_hand
-from fgnb.errors import ConfigError
+from fgnb.errors import ConfigError, ServiceError
 
 PROJECTS = "/v3/projects"
 
@@ -66,7 +66,7 @@ class ProjectOfRegion:
         self.region = region
         self._source = source
         self.found: str | None = None
-        self._asking = asyncio.Lock()
+        self._asking = SharedCall(self._ask)
 
     async def id(self) -> str:
         """Return the project's id.
@@ -76,8 +76,7 @@ class ProjectOfRegion:
             ServiceError: IAM refused, or can't be reached.
         """
         if self.found is None:
-            async with self._asking:
-                self.found = self.found or await self._ask()
+            self.found = await self._asking.result()
         return self.found
 
     async def _ask(self) -> str:
@@ -85,7 +84,16 @@ class ProjectOfRegion:
         key = (credentials.access_key, self.region) if isinstance(credentials, AccessKey) else None
         if key is not None and key in _known:
             return _known[key]
-        answer = await self._caller.call("GET", f"{PROJECTS}?{urlencode({'name': self.region})}", _Projects)
+        try:
+            answer = await self._caller.call("GET", f"{PROJECTS}?{urlencode({'name': self.region})}", _Projects)
+        except ServiceError as error:
+            raise type(error)(
+                f"IAM: {error.message}",
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+                hint=error.hint,
+            ) from None
         if len(answer.projects) != 1:
             listed = ", ".join(f"{project.id} ({project.name})" for project in answer.projects)
             found = f"IAM knows several projects of region {self.region}: {listed}" if listed else (

@@ -73,7 +73,7 @@ class CredentialsFile:
         except OSError:
             return None
 
-    def read(self) -> dict[str, str]:
+    def read(self) -> dict[str, Secret]:
         """Return the section's keys that have a value.
 
         Raises:
@@ -81,39 +81,48 @@ class CredentialsFile:
         """
         status = self._look()  # first, so that a change meanwhile is seen the next time
         self._read = _stamp(status)
+        values, unknown, problem = self._content()
+        if problem:
+            raise ConfigError(f"{self.origin} {problem}")
+        if status is not None and status.st_mode & 0o044 and os.name != "nt" and self.path not in _warned_of:
+            self._warn_of_readers()
+        for key, number in unknown.items():
+            self._warn_of_key(key, number)
+        return values
+
+    def _content(self) -> tuple[dict[str, Secret], dict[str, int | None], str]:
+        """Return the known keys' values, the unknown keys with their lines, and what is wrong.
+
+        Raises nothing: tracebacks may show local variables, and what the parser raises repeats lines.
+        """
         # Keys are taken as they stand: the SDK's parser has its own idea of a '%' and fails at most.
         parser = configparser.ConfigParser(interpolation=None)
-        text, problem = "", ""
         try:
             text = self.path.read_text("utf-8-sig")
             parser.read_string(text)
         except OSError as error:
             named = f" (environment variable {FILE_VARIABLE})" if self.is_named else ""
-            problem = f"can't be read: {error.strerror}{named}"
+            return {}, {}, f"can't be read: {error.strerror}{named}"
         except UnicodeDecodeError:
-            problem = "is not UTF-8"
+            return {}, {}, "is not UTF-8"
         except configparser.Error as error:
-            problem = f"{_line(error)}: not an INI file, or something is there twice"
-        if not problem and not parser.has_section(_SECTION):
+            return {}, {}, f"{_line(error)}: not an INI file, or something is there twice"
+        if not parser.has_section(_SECTION):
             problem = f"has no section [{_SECTION}]: put 'ak = ...' and 'sk = ...' below a line [{_SECTION}]"
-        if problem:  # raised here, not above: what the parser raises repeats lines
-            raise ConfigError(f"{self.origin} {problem}")
-        if status is not None and status.st_mode & 0o044 and os.name != "nt" and self.path not in _warned_of:
-            self._warn_of_readers()
-        values = parser[_SECTION]
-        for key in sorted(values.keys() - set(_KEYS)):
-            self._warn_of_key(key, text)
-        return {key: values[key].strip() for key in _KEYS if values.get(key, "").strip()}
+            return {}, {}, problem
+        section = parser[_SECTION]
+        names = [re.split("[=:]", line, maxsplit=1)[0].strip().lower() for line in text.splitlines()]
+        lines = {name: number for number, name in reversed([*enumerate(names, 1)])}
+        unknown = {key: lines.get(key) for key in sorted(section.keys() - set(_KEYS))}
+        return {key: Secret(section[key]) for key in _KEYS if section.get(key, "").strip()}, unknown, ""
 
     def _warn_of_readers(self) -> None:
         _warned_of.add(self.path)
         message = f"{self.origin} can be read by others: chmod 600 {shlex.quote(str(self.path))}"
         warnings.warn(message, SecurityWarning, stacklevel=2)
 
-    def _warn_of_key(self, key: str, text: str) -> None:
+    def _warn_of_key(self, key: str, number: int | None) -> None:
         # A secret on a line of its own that ends in '=' looks like a key: one that resembles none is not named.
-        lines = (re.split("[=:]", line, maxsplit=1)[0].strip().lower() for line in text.splitlines())
-        number = next((number for number, name in enumerate(lines, 1) if name == key), None)
         what = f"unknown key '{key}'" if nearest(key, _KEYS) else "an unknown key"
         where = f"{self.origin}, line {number}" if number else self.origin
         hint = did_you_mean(key, _KEYS) or f"; known are {', '.join(_KEYS)}"

@@ -74,6 +74,10 @@ _BY_STATUS: dict[int, tuple[Kind, str | None]] = {
     401: (errors.AuthenticationFailed, None),
     403: (errors.PermissionDenied, _IAM),
     404: (errors.ResourceNotFound, None),
+    407: (
+        errors.AuthenticationFailed,
+        "The proxy asks for a user: proxy=http://user:password@host:port, or HTTPS_PROXY",
+    ),
     410: (errors.ResourceNotFound, None),
     413: (errors.RequestTooLarge, _LARGE),
     414: (errors.RequestTooLarge, None),
@@ -101,7 +105,10 @@ _BY_TEXT: tuple[tuple[str, Kind, str | None], ...] = (  # of a 401
 def error_body(body: bytes) -> ErrorBody:
     """Return an error answer's fields, all None if it has another form."""
     try:
-        return parse(jsontext.loads_answer(body), ErrorBody)
+        raw = jsontext.loads_answer(body)
+        if isinstance(raw, dict) and isinstance(inner := raw.get("error"), dict):  # IAM's, as in OpenStack's Keystone
+            return ErrorBody(error_msg=parse(inner.get("message"), str))
+        return parse(raw, ErrorBody)
     except ValueError:
         return ErrorBody()
 

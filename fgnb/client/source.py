@@ -60,7 +60,7 @@ class Source:
 
     def current(self) -> Credentials | None:
         """Return what is at hand, or None if `get` has to be called first; never waits."""
-        return self._held if self._clock() < self._due else None
+        return self._held if self._clock() < self._due and not self._stale() else None
 
     def get(self) -> Credentials:
         """Return credentials, fetched or refreshed if need be: one thread does it, others wait for it.

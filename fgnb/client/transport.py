@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 import ssl
 import time
@@ -15,12 +17,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from fgnb import __version__
+from fgnb import __version__, jsontext
 from fgnb.background import forget_in_child
 from fgnb.client.auth import AUTH_TOKEN_HEADER, SigningAuth, signed_text
 from fgnb.client.http1 import BODY_LIMIT, SENDING, Http1Transport
 from fgnb.config import is_loopback
-from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, SecurityWarning
+from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, InputError, SecurityWarning
 from fgnb.secret import HIDDEN, Secret
 from fgnb.signature import TOKEN_HEADER
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response
@@ -32,15 +34,8 @@ SHOWN = 4096  # bytes of a body in a log, where bodies are asked for
 
 _HEADERS = {"user-agent": f"fgnb/{__version__}", "accept": "*/*", "accept-encoding": "gzip"}
 
-# Raised before the request's first byte went out
-_NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.LocalProtocolError,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
+# Raised before the request's first byte went out, whatever the transport
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 _log = logging.getLogger("fgnb.client")
 
 
@@ -99,6 +94,7 @@ class HttpTransport:
             self._tls()  # a bundle that can't be read is an error now, not at the first request
         self._given = http
         self._http: httpx.AsyncBaseTransport | None = None
+        self._closed = False
         self._url: tuple[str, httpx.URL] | None = None  # the latest path and its URL, for a sweep's sake
         forget_in_child(self)
 
@@ -108,6 +104,7 @@ class HttpTransport:
             self._url = (request.path, httpx.URL(self.endpoint + request.path))
         timeout = request.timeout
         connect = self._connect_timeout if timeout is None else min(self._connect_timeout, timeout)
+        trace = _Trace(request.on_sending)
         asked = httpx.Request(
             request.method,
             self._url[1],
@@ -115,26 +112,30 @@ class HttpTransport:
             content=request.body,
             extensions={
                 "timeout": {"connect": connect, "read": timeout, "write": timeout, "pool": timeout},
-                "trace": _Trace(request.on_sending),
+                "trace": trace,
             },
         )
         if self._auth is not None:
             await self._auth.authorize(asked)
+        if self._given is not None:
+            trace.mark()  # it may have other events, or none
         started = time.perf_counter()
         try:
             async with asyncio.timeout(None if timeout is None else timeout + connect + MARGIN):
                 answer = await self._transport().handle_async_request(asked)
                 headers = {n.decode("latin-1").lower(): value.decode("latin-1") for n, value in answer.headers.raw}
                 body = _unpacked(await _read(answer), headers.get("content-encoding", ""))
-        except _NOT_SENT as error:
-            self._logged(asked, started, f"not sent: {_reason(error)}")
-            raise ConnectionFailed(f"can't connect to {self.endpoint}{self._by_proxy()}: {_reason(error)}") from None
-        except (httpx.ReadTimeout, TimeoutError):
-            self._logged(asked, started, "no answer in time")
-            raise AnswerLost(f"no answer within {timeout:g} s") from None
-        except httpx.HTTPError as error:
-            self._logged(asked, started, f"lost: {_reason(error)}")
-            raise AnswerLost(f"the connection was lost before the answer was complete: {_reason(error)}") from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            late = isinstance(error, httpx.ReadTimeout | TimeoutError)
+            reason = f"no answer within {timeout:g} s" if late else _reason(error)
+            if self._closed:
+                reason = "the client was closed"
+            self._logged(asked, started, reason)
+            if isinstance(error, _NOT_SENT) or not trace.sent:
+                raise ConnectionFailed(f"can't connect to {self.endpoint}{self._by_proxy()}: {reason}") from None
+            if late or self._closed:
+                raise AnswerLost(reason) from None
+            raise AnswerLost(f"the connection was lost before the answer was complete: {reason}") from None
         if answer.status_code >= 300:
             body = _without_tokens(body, asked)
         self._logged(asked, started, str(answer.status_code), headers.get(REQUEST_ID_HEADER.lower()), body)
@@ -153,7 +154,8 @@ class HttpTransport:
             _log.debug("got %s", body[:SHOWN].decode(errors="replace"))
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections; what is under way ends with an error that says so."""
+        self._closed = True
         if self._http is not None:
             http, self._http = self._http, None
             await http.aclose()
@@ -200,9 +202,12 @@ class HttpTransport:
 
 def _without_tokens(body: bytes, asked: httpx.Request) -> bytes:
     """Return a refusal's body without the tokens that were sent: gateways repeat what was signed."""
-    for name in (TOKEN_HEADER, AUTH_TOKEN_HEADER):
-        if token := asked.headers.get(name):
-            body = body.replace(token.encode(), HIDDEN.encode())
+    tokens = [token.encode() for name in (TOKEN_HEADER, AUTH_TOKEN_HEADER) if (token := asked.headers.get(name))]
+    if tokens:
+        with contextlib.suppress(ValueError, InputError):
+            body = jsontext.dumps(jsontext.loads_answer(body))  # JSON can write the same text in several ways
+    for token in tokens:
+        body = body.replace(json.dumps(token.decode())[1:-1].encode(), HIDDEN.encode()).replace(token, HIDDEN.encode())
     return body
 
 
@@ -211,11 +216,17 @@ class _Trace:
 
     def __init__(self, on_sending: Callable[[], None] | None) -> None:
         self._on_sending = on_sending
+        self.sent = False
+
+    def mark(self) -> None:
+        self.sent = True
+        if self._on_sending is not None:
+            self._on_sending()
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         # A request to a proxy for a tunnel comes first.
-        if event == SENDING and self._on_sending is not None and info["request"].method not in ("CONNECT", b"CONNECT"):
-            self._on_sending()
+        if event == SENDING and info["request"].method not in ("CONNECT", b"CONNECT"):
+            self.mark()
 
 
 async def _read(answer: httpx.Response) -> bytes:

@@ -123,7 +123,7 @@ def parse_http_date(text: str | None) -> datetime | None:
 
     try:
         time = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # the last beyond the calendar
         return None
     return time if time.tzinfo else None
 
