@@ -66,6 +66,12 @@ def until(condition):
         time.sleep(0.005)
 
 
+async def all_closed(server):
+    async with asyncio.timeout(5):
+        while server.open:
+            await asyncio.sleep(0.005)
+
+
 # --- one answer ----------------------------------------------------------------------------------
 
 PACKED = gzip.compress(b"hello")
@@ -367,8 +373,7 @@ def test_what_was_idle_for_too_long_is_closed_and_not_used(stub, monkeypatch):
     async def work(way):
         await asyncio.gather(*(ask(way) for _ in range(5)))
         opened = server.connections
-        while server.open:
-            await asyncio.sleep(0.01)
+        await all_closed(server)
         await ask(way)
         time.sleep(0.06)  # blocks the event loop, so that nothing is closed for its age
         await ask(way)
@@ -389,10 +394,23 @@ def test_the_connection_used_last_goes_first_so_that_a_sweeps_others_are_closed(
             await asyncio.sleep(0.01)
         await ask(way)
         assert server.connections == opened
-        while server.open:
-            await asyncio.sleep(0.01)
+        await all_closed(server)
 
     talk(server, work)
+
+
+def test_the_last_connection_is_closed_for_its_age_too(stub, monkeypatch):
+    monkeypatch.setattr(http1, "IDLE", 0.1)
+    server = stub(kept(200))
+
+    async def work(way):
+        await ask(way)
+        await asyncio.sleep(0.05)
+        await ask(way)  # so that it is too young when its age is looked at first
+        await all_closed(server)
+
+    talk(server, work)
+    assert server.connections == 1
 
 
 def test_as_many_connections_as_requests_at_once_and_no_more(stub):
@@ -442,8 +460,7 @@ def test_a_cancelled_request_closes_its_connection(stub):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        while server.open:
-            await asyncio.sleep(0.005)
+        await all_closed(server)
         return await ask(way)
 
     assert talk(server, work).status == 200
