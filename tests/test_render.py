@@ -140,6 +140,26 @@ def test_a_long_error_message_is_wrapped_not_lost() -> None:
     assert " ".join(text.split()).count("Shenzhen and") == 12
 
 
+def test_a_hint_says_what_to_do_and_its_lines_stay_one_above_the_other() -> None:
+    long = "The gateway read the request just as it was signed: " + "the secret key does not belong to it " * 3
+    run = a_run(status="rejected", reason="Refused <b>", hint=long)
+    assert " ".join(card_text(run, width=60).split()).count("does not belong") == 3
+    both = "changed 'host'\n  gateway: host:a\n  signed:  host:b\n                ^"
+    run = a_run(status="rejected", reason="Refused <b>", hint=both)
+    assert "\n".join(f"  {line}" for line in both.splitlines()) in card_text(run)
+    assert "<pre" in card_html(run)
+    assert_safe(card_html(run))
+
+
+def test_a_streamed_answer_shows_no_output_but_says_where_it_is() -> None:
+    run = a_run(
+        status="success", output=None, raw=b"\x00\x01", reason="a streaming workflow answered: 2 bytes, in .raw"
+    )
+    for card in (card_text(run), card_html(run)):
+        assert "2 bytes, in .raw" in card
+        assert "output" not in card
+
+
 def test_big_values_are_cut_in_the_display_and_said_to_be() -> None:
     output = {"rows": [{"n": n, "text": "x" * 100} for n in range(20_000)], "text": "y" * 2_000_000}
     began = time.perf_counter()

@@ -30,8 +30,12 @@ def card_text(run: Run, width: int = WIDTH) -> str:
     mark = _MARKS.get(run.status, "?")
     lines = [f"{mark} {run.status}  {run.workflow}  {elapsed_text(run.elapsed)}"]
     if run.reason:
-        lines.append(f"  {one_line(run.reason)}")
-    if run.ok:
+        lines += wrapped(one_line(run.reason), indent="  ", width=width)
+    if run.hint:
+        # Lines that stand one above the other for comparison are not wrapped.
+        several = run.hint.splitlines()
+        lines += [f"  {line}" for line in several] if len(several) > 1 else wrapped(run.hint, indent="  ", width=width)
+    if _has_output(run):
         lines += ["  output", *value_lines(run.output, indent="    ", width=width)]
     if run.node_errors:
         lines.append("  node errors")
@@ -44,6 +48,10 @@ def card_text(run: Run, width: int = WIDTH) -> str:
     if ids:
         lines.append(f"  {', '.join(ids)}")
     return "\n".join(cut(visible(line), width) for line in lines)
+
+
+def _has_output(run: Run) -> bool:
+    return run.ok and not isinstance(run.raw, bytes)  # what a streaming workflow gave is no JSON
 
 
 def _ids(run: Run) -> tuple[tuple[str, str | None], ...]:
@@ -61,7 +69,11 @@ def card_html(run: Run) -> str:
     parts = [f"<div>{head}</div>"]
     if run.reason:
         parts.append(f'<div style="overflow-wrap:anywhere">{html.escape(run.reason)}</div>')
-    if run.ok:
+    if run.hint:
+        # Two requests one above the other and a mark below, if it has lines
+        shown = html.preformatted(run.hint) if "\n" in run.hint else f"<div>{html.escape(run.hint)}</div>"
+        parts.append(shown)
+    if _has_output(run):
         parts.append(html.section("output", value_html(run.output)))
     if run.node_errors:
         parts.append(html.section("node errors", _errors_html(run)))
