@@ -40,6 +40,7 @@ class BackgroundLoop:
         self.name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self.left_behind = 0  # loops that were replaced and have not ended yet
         forget_in_child(self)
 
@@ -49,14 +50,20 @@ class BackgroundLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._serve, args=(self._loop,), name=self.name, daemon=True).start()
+                self._thread = threading.Thread(target=self._serve, args=(self._loop,), name=self.name, daemon=True)
+                self._thread.start()
             return self._loop
 
     @staticmethod
     def _serve(loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
-        loop.run_forever()
-        loop.close()
+        while True:
+            try:
+                loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):  # raised by a task, whose own future has it; others go on
+                continue
+            loop.close()
+            return
 
     def forget(self) -> None:
         """Start with no loop, in the child of a fork, where the thread of the present one is gone."""
@@ -100,12 +107,37 @@ class BackgroundLoop:
         loop.call_soon_threadsafe(start, context=contextvars.copy_context())
         return future
 
+    @staticmethod
+    def wait(future: Future[T]) -> T:
+        """Return the future's result; waits in slices, so that Ctrl-C is seen on every platform."""
+        while True:
+            try:
+                return future.result(SLICE)
+            except WaitTimeout:
+                if future.done():  # the result itself is a TimeoutError, or it came this instant
+                    return future.result()
+
+    def check_thread(self) -> None:
+        """Return if the thread may wait for the loop.
+
+        Raises:
+            RuntimeError: it is the loop's own, e.g. in a callback of a future: the loop would wait for
+                itself, and everybody else for it.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("this is the thread of fgnb's event loop, which must not wait: use another thread")
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` on the loop and wait for its result.
 
         A KeyboardInterrupt cancels it, waits a moment until it has let go of what it holds, and is
         raised again.
         """
+        try:
+            self.check_thread()
+        except RuntimeError:
+            coroutine.close()
+            raise
         ended = threading.Event()
 
         async def watched() -> T:
@@ -116,21 +148,11 @@ class BackgroundLoop:
 
         future = self.submit(watched())
         try:
-            return wait(future)
+            return self.wait(future)
         except KeyboardInterrupt:
             if future.cancel():
                 ended.wait(GRACE)
             raise
-
-
-def wait(future: Future[T]) -> T:
-    """Return the future's result; waits in slices, so that Ctrl-C is seen on every platform."""
-    while True:
-        try:
-            return future.result(SLICE)
-        except WaitTimeout:
-            if future.done():  # the result itself is a TimeoutError, or it came this instant
-                return future.result()
 
 
 def _hand_over(task: asyncio.Task[T], future: Future[T]) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from fgnb import profiles, regions
 from fgnb.errors import ConfigError
-from fgnb.profiles import CREDENTIAL_KINDS, LOCAL, checked
+from fgnb.profiles import CREDENTIAL_KINDS, LOCAL, NO_PROXY, checked
 from fgnb.secret import HIDDEN, Secret
 
 LOCAL_PROJECT = "0" * 32
@@ -103,11 +103,33 @@ class Settings:
     proxy: Setting[Secret | None]
     log_bodies: Setting[bool]
     credentials: Found | None = None
+    unnamed: str = ""  # origin of what a file says that nobody named and that is not the user's own
 
     @property
     def is_local(self) -> bool:
         """Whether the embedded service of this process is meant."""
         return self.endpoint.value == LOCAL
+
+    def no_tokens(self) -> str | None:
+        """Return why no token may be sent with these settings, or None.
+
+        A token is as good as its owner to whoever gets it. So a ``fgnb.toml`` that merely lies in the
+        working directory or above, as in a cloned repository, does not say where tokens go; and a proxy
+        gets none unencrypted.
+        """
+        for name in ("endpoint", "iam_endpoint", "proxy", "verify", "ca_bundle"):
+            setting: Setting[Any] = getattr(self, name)
+            if setting.origin == self.unnamed and not (
+                name.endswith("endpoint") and (is_loopback(setting.value) or regions.is_cloud(setting.value))
+            ):
+                return (
+                    f"no token is sent, since {name} comes from {setting.origin}, which nobody named: "
+                    f"if you trust it, say so by {name}= or profile="
+                )
+        by_proxy = self.proxy.value is not None and self.proxy.value.reveal() != NO_PROXY
+        if by_proxy and self.endpoint.value.startswith("http:"):
+            return "a token would go to the proxy unencrypted: use https, or proxy='none'"
+        return None
 
     def rows(self) -> dict[str, tuple[str, str]]:
         """Return every effective setting as text with its origin; no secret is among them."""
@@ -127,7 +149,7 @@ class Settings:
         return shown
 
 
-_SETTINGS = tuple(name for name in Settings.__dataclass_fields__ if name != "credentials")
+_SETTINGS = tuple(name for name in Settings.__dataclass_fields__ if name not in ("credentials", "unnamed"))
 
 
 def settle(
@@ -286,7 +308,8 @@ def _remote(url: Setting[str], region: Setting[str | None], layers: list[_Layer]
 
 def _settings(layers: list[_Layer], found: Found | None) -> Settings:
     settings = ChainMap(*layers, {name: Setting(value, "default") for name, value in _DEFAULTS.items()})
-    return Settings(**{name: settings[name] for name in _SETTINGS}, credentials=found)
+    unnamed = settings["unnamed"].value if "unnamed" in settings else ""
+    return Settings(**{name: settings[name] for name in _SETTINGS}, credentials=found, unnamed=unnamed)
 
 
 def _profile(chosen: Setting[str] | None) -> _Layer:
@@ -294,6 +317,8 @@ def _profile(chosen: Setting[str] | None) -> _Layer:
     if found is None:
         return {}
     layer: _Layer = {name: Setting(value, found.origin) for name, value in found.values.items()}
+    if chosen is None and not found.is_users:
+        layer["unnamed"] = Setting(found.origin, found.origin)
     return layer | {"profile": Setting(found.name, f"{chosen.origin}, in {found.path}" if chosen else str(found.path))}
 
 

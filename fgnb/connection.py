@@ -44,7 +44,7 @@ def remote_client(settings: Settings) -> AsyncClient:
     from fgnb.client.auth import SigningAuth
 
     held = cast("Source | None", settings.credentials)  # made by `found_credentials`
-    auth = None if held is None else SigningAuth(held)
+    auth = None if held is None else SigningAuth(held, no_tokens=settings.no_tokens())
     retry_for = settings.retry_for.value
     project: str | ProjectOfRegion
     if settings.project_id.value is None:

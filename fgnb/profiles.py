@@ -49,6 +49,11 @@ class Profile:
         """Where its values come from, in words."""
         return _in_words(self.name, self.path)
 
+    @property
+    def is_users(self) -> bool:
+        """Whether it is of the file in the user's configuration folder."""
+        return self.path == _users_file()
+
 
 def find(name: str | None = None, origin: str = "") -> Profile | None:
     """Return a profile from the nearest ``fgnb.toml``, else from the user's.
@@ -108,8 +113,12 @@ def _in_words(name: str, path: Path) -> str:
     return f"profile '{name}' of {path}"
 
 
+def _users_file() -> Path:
+    return Path(platformdirs.user_config_dir("fgnb", appauthor=False)) / FILE_NAME
+
+
 def _files() -> Iterator[Path]:
-    users = Path(platformdirs.user_config_dir("fgnb", appauthor=False)) / FILE_NAME
+    users = _users_file()
     try:
         here = Path.cwd()
     except FileNotFoundError:  # somebody has deleted it

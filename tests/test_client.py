@@ -217,7 +217,18 @@ MATRIX = {
         answer(429, retry_after="Fri, 31 Dec 9999 23:59:59 GMT"), errors.RateLimited
     ),
     "overload by its code alone": refusal(answer(400, OVERLOAD), errors.RateLimited, retry_for=0),
-    "overload by its code alone, then success": Row([answer(500, OVERLOAD), answer(200, DONE)], "success", posts=2),
+    "overload by its code, 503, then success": Row([answer(503, OVERLOAD), answer(200, DONE)], "success", posts=2),
+    "overload by its code, but 500": fault(answer(500, OVERLOAD), errors.ServerFault),
+    "overload by its code, but 202": Row(answer(202, OVERLOAD), "unknown", errors.OutcomeUnknown, errors.AnswerLost),
+    "our own word for unsent": Row(
+        answer(200, DONE | {"status": "unsent"}), "unknown", errors.OutcomeUnknown, errors.AnswerLost
+    ),
+    "our own word for cancelled": Row(
+        answer(200, DONE | {"status": "cancelled"}), "unknown", errors.OutcomeUnknown, errors.AnswerLost
+    ),
+    "no execution id": Row(
+        answer(200, DONE | {"execution_id": ""}), "unknown", errors.OutcomeUnknown, errors.AnswerLost
+    ),
     # 5xx
     "500": fault(answer(500, REFUSED), errors.ServerFault),
     "500 bare": fault(answer(500), errors.ServerFault),

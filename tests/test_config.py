@@ -164,6 +164,7 @@ def test_origins_name_the_place(profile: Callable[[str], Path], monkeypatch: pyt
     east = "https://functiongraph.cn-east-2.myhuaweicloud.com"
     assert find.asked == ["file"]
     assert settings == Settings(
+        unnamed=f"profile 'default' of {path}",
         profile=Setting("default", str(path)),
         region=Setting("cn-east-2", "environment variable FGNB_REGION"),
         endpoint=Setting(east, "region cn-east-2"),

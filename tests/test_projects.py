@@ -127,13 +127,13 @@ def test_sessions_of_one_key_and_region_share_it(start):
 
 def test_another_key_or_region_asks_anew(start):
     iam, service, connect = start(answer(200, FOUND))
-    there = answer(200, {"projects": [{"id": "of-another", "name": OTHER}]})
+    there = answer(200, {"projects": [{"id": "ofanother", "name": OTHER}]})
     iam.script = [answer(200, FOUND), there]
     connect().run(ID)
     connect(region=OTHER).run(ID)
     connect(AccessKey("another", SK)).run(ID)
     assert [path for _, path, _ in iam.requests] == [ASKED, f"/v3/projects?name={OTHER}", ASKED]
-    assert [path.split("/")[2] for _, path, _ in service.requests] == [PROJECT, "of-another", "of-another"]
+    assert [path.split("/")[2] for _, path, _ in service.requests] == [PROJECT, "ofanother", "ofanother"]
 
 
 def test_tokens_are_not_remembered_for_other_sessions(start):
@@ -263,6 +263,6 @@ def test_a_closed_session_asks_nobody(start):
     iam, _, connect = start(answer(200, FOUND))
     session = connect()
     session.close()
-    with pytest.raises(errors.ConfigError, match="closed"):
+    with pytest.raises(errors.NotSent, match="closed"):
         session.run(ID)
     assert iam.requests == []

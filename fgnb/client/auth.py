@@ -40,6 +40,7 @@ class SigningAuth(httpx.Auth):
     Args:
         source: where the credentials come from.
         project_id: sent as ``X-Project-Id``, if the request has none yet.
+        no_tokens: why no token may be sent, if so; an access key without one signs all the same.
 
     Raises:
         ConfigError: on a request, there are no credentials, or a token would be sent unencrypted.
@@ -47,9 +48,10 @@ class SigningAuth(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, source: Source, *, project_id: str | None = None) -> None:
+    def __init__(self, source: Source, *, project_id: str | None = None, no_tokens: str | None = None) -> None:
         self.source = source
         self.project_id = project_id
+        self._no_tokens = no_tokens
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Authorize a request of a client without an event loop; called by httpx."""
@@ -72,7 +74,7 @@ class SigningAuth(httpx.Auth):
         if self.project_id is not None and PROJECT_HEADER not in headers:
             headers[PROJECT_HEADER] = self.project_id
         if isinstance(credentials, IamToken):
-            _check_encrypted(request.url)
+            self._check_token_may_go(request.url)
             headers[AUTH_TOKEN_HEADER] = credentials.token.reveal()
             return
         # httpx looks through all headers for each that it is asked for.
@@ -80,9 +82,17 @@ class SigningAuth(httpx.Auth):
         signed = {name: present[key].decode("latin-1") for name, key in _SIGNED if key in present}
         signed[DATE_HEADER] = headers[DATE_HEADER] = format_date(datetime.now(UTC))
         if credentials.security_token is not None:
-            _check_encrypted(request.url)
+            self._check_token_may_go(request.url)
             signed[TOKEN_HEADER] = headers[TOKEN_HEADER] = credentials.security_token.reveal()
         headers["authorization"] = str(_signature(request, signed, credentials))
+
+    def _check_token_may_go(self, url: httpx.URL) -> None:
+        if self._no_tokens is not None:
+            raise ConfigError(self._no_tokens)
+        if url.scheme != "https" and not is_loopback(str(url)):
+            raise ConfigError(
+                f"a token would go to {url.host} unencrypted: use https, or an access key without a token"
+            )
 
 
 def _signature(request: httpx.Request, signed: dict[str, str], key: AccessKey) -> object:
@@ -101,8 +111,3 @@ def signed_text(request: httpx.Request) -> str:
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
     content = payload_hash(request.content, headers.get(CONTENT_HEADER))
     return canonical_request(request.method, path, query, headers, parse_authorization(claim).signed, content)
-
-
-def _check_encrypted(url: httpx.URL) -> None:
-    if url.scheme != "https" and not is_loopback(str(url)):
-        raise ConfigError(f"a token would go to {url.host} unencrypted: use https, or an access key without a token")

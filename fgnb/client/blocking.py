@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from fgnb.background import GRACE, BackgroundLoop, wait
+from fgnb.background import GRACE, BackgroundLoop
 from fgnb.client.client import AsyncClient
 from fgnb.client.outcome import Attempt, Outcome
 from fgnb.wire import DeleteAnswer, WorkflowInfo, WorkflowSummary
@@ -31,24 +31,23 @@ class Submission:
         self._loop = loop
         self._attempt = attempt
         self._task: asyncio.Task[Any] | None = None
-        self._cancelled = False
         self.future: Future[Outcome] = loop.submit(self._watch(call))
 
     async def _watch(self, call: Coroutine[Any, Any, Outcome]) -> Outcome:
         self._task = asyncio.current_task()
-        if self._cancelled:  # before its first step: there was no task to cancel yet
+        if self._attempt.given_up:  # before its first step: there was no task to cancel yet
             call.close()
             return self._attempt.abandoned(GIVEN_UP)
         try:
             return await call
         except asyncio.CancelledError:
-            if not self._cancelled:
+            if not self._attempt.given_up:
                 raise
             return self._attempt.abandoned(GIVEN_UP)
 
     def cancel(self) -> None:
         """Give the execution up: the connection is closed, and `future` gives what is known."""
-        self._cancelled = True
+        self._attempt.given_up = True
         self._loop.loop.call_soon_threadsafe(lambda: self._task is not None and self._task.cancel())
 
     def give_up(self) -> Outcome:
@@ -56,7 +55,7 @@ class Submission:
         self.cancel()
         try:
             return self.future.result(GRACE)
-        except Exception:  # it did not end in time, or by an error of its own this very instant
+        except (Exception, KeyboardInterrupt):  # not in time, or by an error of its own; or interrupted once more
             return self._attempt.abandoned(GIVEN_UP)
 
 
@@ -81,10 +80,14 @@ class Client:
             Interrupted: on KeyboardInterrupt, within a second, the connection closed; with what is
                 known of the execution.
         """
-        submission = self.submit(workflow, input, headers=headers, timeout=timeout)
+        self._loop.check_thread()
+        submission = None
         try:
-            return wait(submission.future)
+            submission = self.submit(workflow, input, headers=headers, timeout=timeout)
+            return self._loop.wait(submission.future)
         except KeyboardInterrupt:
+            if submission is None:
+                raise
             raise Interrupted(submission.give_up()) from None
 
     def submit(

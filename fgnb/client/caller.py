@@ -7,10 +7,11 @@ import logging
 from typing import Any, TypeVar
 
 from fgnb import jsontext
+from fgnb.background import forget_in_child
 from fgnb.client.outcome import Attempt
 from fgnb.client.refusal import error_body, hint, kind_of, may_send_again, message_of
 from fgnb.client.retry import Retry
-from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed
+from fgnb.errors import AnswerLost, ConnectionFailed
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response, Transport, parse
 
 CALL_TIMEOUT = 60.0  # seconds to wait for the answer to anything but an execution
@@ -34,6 +35,11 @@ class Caller:
         self.retry_for = retry_for
         self.under_way = 0
         self._closed = False
+        forget_in_child(self)
+
+    def forget(self) -> None:
+        """Start with nothing under way, in the child of a fork."""
+        self.under_way = 0
 
     async def send(
         self, method: str, path: str, *, body: bytes = b"", timeout: float, attempt: Attempt | None = None,
@@ -53,9 +59,9 @@ class Caller:
             headers: besides the content type.
 
         Raises:
-            ConnectionFailed: the connection never came up.
+            ConnectionFailed: the connection never came up, or the client was closed.
             AnswerLost: it was sent, but no whole answer came.
-            ConfigError: there are no credentials, or the client was closed.
+            ConfigError: there are no credentials.
         """
         attempt = attempt or Attempt()
         request = Request(
@@ -68,7 +74,7 @@ class Caller:
         )
         retry = Retry(self.retry_for)
         if self._closed:
-            raise ConfigError("the session is closed: fgnb.connect() opens a new one")
+            raise ConnectionFailed("the session is closed: fgnb.connect() opens a new one")
         self.under_way += 1
         try:
             while True:

@@ -40,6 +40,7 @@ from fgnb.wire import (
 
 DEFAULT_TIMEOUT = 310.0  # seconds: an express run may take 300
 EXPLAIN_TIMEOUT = 10.0  # seconds for asking what an outcome means, which is known by then
+_NO_IDS = ("", ".", "..")  # which would be a path to something else
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 T = TypeVar("T")
@@ -99,7 +100,8 @@ class AsyncClient:
         try:
             attempt.workflow_id = await self.workflow_id(workflow)
             outcome = await self._execute_once(attempt, body, timeout)
-            if outcome.error_code == NOT_FOUND and attempt.workflow_id != workflow:
+            gone = outcome.status == "rejected" and outcome.error_code == NOT_FOUND
+            if gone and attempt.workflow_id != workflow:
                 # The name may have moved to another id since it was looked up; a 404 ran nothing.
                 attempt.sent = False
                 known, attempt.workflow_id = attempt.workflow_id, await self._look_up(workflow)
@@ -195,15 +197,18 @@ class AsyncClient:
 
     async def list(self) -> tuple[WorkflowSummary, ...]:
         """Return all workflows of the project, whatever the number of pages (page 06_1003)."""
-        found: list[WorkflowSummary] = []
+        found: dict[str, WorkflowSummary] = {}
+        offset = 0
         while True:
-            query = urlencode({"limit": PAGE_SIZE, "offset": len(found)})
+            query = urlencode({"limit": PAGE_SIZE, "offset": offset})
             page = await self._call("GET", WorkflowPage, query=query)
-            found.extend(page.workflows)
-            if not page.workflows or len(found) >= page.total:
+            before = len(found)
+            found |= {summary.id: summary for summary in page.workflows}
+            offset += len(page.workflows)
+            if len(found) == before or offset >= page.total:  # the former: a total that is wrong would never be reached
                 break
-        self._ids = {summary.name: summary.id for summary in found}
-        return tuple(found)
+        self._ids = {summary.name: summary.id for summary in found.values()}
+        return tuple(found.values())
 
     async def show(self, workflow: str) -> WorkflowInfo:
         """Return a workflow with its definition (page 06_1007)."""
@@ -247,6 +252,8 @@ class AsyncClient:
 
     async def _path(self, workflow_id: str | None = None, action: str | None = None) -> tuple[str, str]:
         """Return the project's id, and the path of its workflows, of one, or of an action on one."""
+        if workflow_id in _NO_IDS:
+            raise AnswerLost(f"the service names a workflow by the id '{workflow_id}', which leads elsewhere")
         project_id = await self.projects.id()
         quoted = None if workflow_id is None else quote(workflow_id, safe="")
         return project_id, workflows_path(project_id, quoted, action)

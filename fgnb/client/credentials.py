@@ -43,11 +43,14 @@ class AccessKey:
     ) -> None:
         if not isinstance(access_key, str) or not _HEADER_WORD.fullmatch(access_key.strip()):
             raise ConfigError("access_key must be a text of printable ASCII characters without blanks and commas")
-        keep = object.__setattr__  # frozen
+        secret = _secret("secret_key", secret_key)
+        token = None if security_token is None else _secret("security_token", security_token)
+        moment = _moment(expires_at)
+        keep = object.__setattr__  # frozen; nothing is kept before all of it is right
         keep(self, "access_key", access_key.strip())
-        keep(self, "secret_key", _secret("secret_key", secret_key))
-        keep(self, "security_token", None if security_token is None else _secret("security_token", security_token))
-        keep(self, "expires_at", _moment(expires_at))
+        keep(self, "secret_key", secret)
+        keep(self, "security_token", token)
+        keep(self, "expires_at", moment)
 
     @property
     def name(self) -> str:
@@ -55,6 +58,8 @@ class AccessKey:
         return f"access key {self.access_key[:4]}…"
 
     def __repr__(self) -> str:
+        if not hasattr(self, "expires_at"):  # a traceback shows one that could not be made
+            return "AccessKey(…)"
         token = "" if self.security_token is None else f", security_token={HIDDEN}"
         return f"AccessKey('{self.access_key[:4]}…', secret_key={HIDDEN}{token}{_until(self.expires_at)})"
 
@@ -75,8 +80,9 @@ class IamToken:
     expires_at: datetime | None
 
     def __init__(self, token: str | Secret, expires_at: Moment | None = None) -> None:
-        object.__setattr__(self, "token", _secret("token", token))
-        object.__setattr__(self, "expires_at", _moment(expires_at))
+        secret, moment = _secret("token", token), _moment(expires_at)
+        object.__setattr__(self, "token", secret)
+        object.__setattr__(self, "expires_at", moment)
 
     @property
     def name(self) -> str:
@@ -84,7 +90,7 @@ class IamToken:
         return "IAM token"
 
     def __repr__(self) -> str:
-        return f"IamToken({HIDDEN}{_until(self.expires_at)})"
+        return f"IamToken({HIDDEN}{_until(getattr(self, 'expires_at', None))})"
 
 
 Credentials = AccessKey | IamToken

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import inspect
 import os
+import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -166,7 +167,9 @@ def _called(origin: str, function: Callable[[], object]) -> Credentials:
     # What it raises may hold a secret: only the type is said, and nothing is raised within the except block.
     try:
         answer = function()
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise  # the user's own
         problem = f"raised {type(error).__name__}; call it by yourself to see why"
     else:
         if isinstance(answer, AccessKey | IamToken):

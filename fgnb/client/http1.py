@@ -55,7 +55,6 @@ class Http1Transport(httpx.AsyncBaseTransport):
             httpx.TransportError: anything else; it may have arrived.
             httpx.LocalProtocolError: the request can't be written; nothing was sent.
         """
-        data = _written(request)
         url = request.url
         origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
         timeout = request.extensions.get("timeout", {})
@@ -65,14 +64,14 @@ class Http1Transport(httpx.AsyncBaseTransport):
         try:
             if trace is not None:
                 await trace(SENDING, {"request": request})
-            await connection.exchange(data, timeout.get("read"))
+            await connection.exchange(request, timeout.get("read"))
         except BaseException:  # cancelled as well: what comes later belongs to nobody
             connection.abort()
             raise
         finally:
             self._busy.discard(connection)
         response = httpx.Response(
-            connection.status, headers=connection.headers, stream=_Whole(connection.chunks), request=request
+            connection.status, headers=connection.headers, stream=_Whole(bytes(connection.body)), request=request
         )
         if connection.reusable:
             self._keep(origin, connection)
@@ -168,21 +167,20 @@ class _Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        self.chunks: list[bytes] = []
-        self._head_size = self._body_size = 0
+        self.body = bytearray()
+        self._head_size = 0
         self._in_body = self._done = False
         self.reusable = False
 
-    async def exchange(self, data: list[bytes], timeout: float | None) -> None:
-        """Send a request and wait until `status`, `headers` and `chunks` are those of its answer."""
+    async def exchange(self, request: httpx.Request, timeout: float | None) -> None:
+        """Send a request and wait until `status`, `headers` and `body` are those of its answer."""
         self._reset()
         if not self._open:
             raise httpx.ConnectError("the server closed the connection before the request was sent")
         waiter = self._waiter = self._loop.create_future()
         timer = None if timeout is None else self._loop.call_later(timeout, self._time_out, timeout)
         try:
-            for part in data:
-                self._transport.write(part)
+            self._transport.writelines(_written(request))  # kept in no variable, since it may hold a token
             await waiter
         finally:
             self._waiter = None
@@ -266,19 +264,22 @@ class _Connection(asyncio.Protocol):
             raise ValueError("a second answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_body:  # else it is a trailer
+        if not self._in_body:
             self.headers.append((name, value))
+            return
+        self._head_size += len(name) + len(value)  # a trailer, which nobody reads
+        if self._head_size > HEAD_LIMIT:
+            self.fail(httpx.RemoteProtocolError(f"the answer's trailers have more than {HEAD_LIMIT:,} bytes"))
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
         self._in_body = True
 
     def on_body(self, chunk: bytes) -> None:
-        self._body_size += len(chunk)
-        if self._body_size > BODY_LIMIT:
+        if len(self.body) + len(chunk) > BODY_LIMIT:
             self.fail(httpx.RemoteProtocolError(f"the answer has more than {BODY_LIMIT:,} bytes"))
         else:
-            self.chunks.append(chunk)
+            self.body += chunk
 
     def on_message_complete(self) -> None:
         if 100 <= self.status < 200:  # the answer proper is still to come
@@ -291,12 +292,11 @@ class _Connection(asyncio.Protocol):
 class _Whole(httpx.AsyncByteStream):
     """A body that is there already."""
 
-    def __init__(self, chunks: list[bytes]) -> None:
-        self._chunks = chunks
+    def __init__(self, body: bytes) -> None:
+        self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self._chunks:
-            yield chunk
+        yield self._body
 
 
 def _written(request: httpx.Request) -> list[bytes]:

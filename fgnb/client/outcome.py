@@ -15,6 +15,7 @@ cancelled   cancelled before it was sent: nothing ran
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from fgnb import jsontext
 from fgnb.client.refusal import error_body, hint, message_of, nothing_ran
 from fgnb.errors import ServiceError
 from fgnb.wire import REQUEST_ID_HEADER, Response, SyncExecution, parse
+
+_OURS = frozenset({"rejected", "unsent", "unknown", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +65,18 @@ class Attempt:
     workflow_id: str | None = None
     sent: bool = False
     count: int = 0
+    given_up: bool = False
     outcome: Outcome | None = None
 
     def mark_sent(self) -> None:
-        """Note that from now on it may have arrived."""
-        self.sent = True
+        """Note that from now on it may have arrived.
+
+        Raises:
+            asyncio.CancelledError: somebody has given it up, and may have called it unsent already.
+        """
+        self.sent = True  # first: who gives up in this instant sets the one and looks at the other
+        if self.given_up:
+            raise asyncio.CancelledError
 
     def _end(self, status: str, **known: Any) -> Outcome:
         return Outcome(
@@ -111,14 +121,16 @@ class Attempt:
             raw, is_json = response.body, False
         known: dict[str, Any] = {"http_status": status, "request_id": request_id, "raw": raw}
         if status == 200:
-            try:
-                execution = parse(raw, SyncExecution) if is_json else None
-            except ValueError as error:
-                execution, reason = None, f"the answer is not as documented: {error}"
-            else:
-                reason = _unreadable(response)
-            if execution is not None:
-                return self._end(execution.status, execution=execution, **known)
+            reason = _unreadable(response)
+            if is_json:
+                try:
+                    execution = parse(raw, SyncExecution)
+                except ValueError as error:
+                    reason = f"the answer is not as documented: {error}"
+                else:
+                    if execution.status not in _OURS:
+                        return self._end(execution.status, execution=execution, **known)
+                    reason = f"the service answered with the status '{execution.status}', which only fgnb gives"
             if _streamed(response):
                 known |= {"streamed": True, "raw": response.body}
             return self._end("unknown", reason=reason, **known)
@@ -137,9 +149,11 @@ class Attempt:
 
 
 def _streamed(response: Response) -> bool:
-    headers = response.headers
-    is_page = headers.get("content-type", "").strip().lower().startswith("text/html")  # of a proxy
-    return headers.get("transfer-encoding", "").lower() == "chunked" and not is_page
+    """Whether an answer may be a stream of a workflow's own, rather than what somebody on the way says."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    of_others = kind in ("", "text/plain", "application/json") or "html" in kind
+    chunked = response.headers.get("transfer-encoding", "").lower() == "chunked"
+    return chunked and bool(response.body) and not of_others
 
 
 def _unreadable(response: Response) -> str:

@@ -11,7 +11,7 @@ from fgnb.client.caller import Caller
 from fgnb.client.credentials import AccessKey
 from fgnb.client.shared import SharedCall
 from fgnb.client.source import Source, at_hand
-from fgnb.errors import ConfigError, ServiceError
+from fgnb.errors import AnswerLost, ConfigError, ServiceError
 
 PROJECTS = "/v3/projects"
 
@@ -101,6 +101,8 @@ class ProjectOfRegion:
             )  # fmt: skip
             raise ConfigError(f"{found}. Give project_id=, which the console shows under My Credentials")
         id = answer.projects[0].id
+        if not (id.isascii() and id.isalnum() and len(id) <= 64):  # it becomes part of every path
+            raise AnswerLost("IAM: the project's id is not of letters and digits")
         if key is not None:
             _known[key] = id
         return id

@@ -22,8 +22,8 @@ WINDOW = 60  # characters shown of a canonical request around its first differen
 
 Kind = type[ServiceError]
 
-_OVERLOAD = frozenset({"APIGW.0308", "FSS.0429"})
-_NO_ROOM = frozenset({"APIGW.0613", "FSS.0503"})  # with status 503
+_NO_ROOM = frozenset({"APIGW.0308", "APIGW.0613", "FSS.0429", "FSS.0503"})  # with status 503
+MAX_TEXT = 2000  # characters of the service's words
 
 _IAM = (
     "The IAM user may not do this: an administrator can attach the policy FunctionGraph FullAccess or "
@@ -107,10 +107,21 @@ def error_body(body: bytes) -> ErrorBody:
     try:
         raw = jsontext.loads_answer(body)
         if isinstance(raw, dict) and isinstance(inner := raw.get("error"), dict):  # IAM's, as in OpenStack's Keystone
-            return ErrorBody(error_msg=parse(inner.get("message"), str))
-        return parse(raw, ErrorBody)
+            raw = {"error_msg": inner.get("message")}
+        said = parse(raw, ErrorBody)
     except ValueError:
         return ErrorBody()
+    return ErrorBody(
+        error_code=_plain(said.error_code), error_msg=_plain(said.error_msg), request_id=_plain(said.request_id)
+    )
+
+
+def _plain(text: str | None) -> str | None:
+    """Return a text of the service without what a terminal would obey, and not longer than a reader wants."""
+    if text is None or (len(text) <= MAX_TEXT and text.isprintable()):
+        return text
+    shown = "".join(character if character.isprintable() else " " for character in text[:MAX_TEXT])
+    return shown if len(text) <= MAX_TEXT else f"{shown}…"
 
 
 def message_of(said: ErrorBody, status: int) -> str:
@@ -125,7 +136,7 @@ def nothing_ran(status: int, code: str | None) -> bool:
 
 def may_send_again(status: int, code: str | None) -> bool:
     """Whether an answer says that the request had no effect, and would have one later."""
-    return status == 429 or code in _OVERLOAD or (status == 503 and code in _NO_ROOM)
+    return status == 429 or (status == 503 and code in _NO_ROOM)
 
 
 def kind_of(status: int, code: str | None, message: str | None) -> Kind:
@@ -162,7 +173,7 @@ def hint(response: Response, said: ErrorBody, *, now: datetime | None = None) ->
 
 
 def _read(status: int, code: str | None, message: str) -> tuple[Kind, str | None]:
-    if code in _BY_CODE:
+    if code in _BY_CODE and (code not in _NO_ROOM or nothing_ran(status, code)):
         return _BY_CODE[code]
     if status == 401:
         for text, kind, known in _BY_TEXT:

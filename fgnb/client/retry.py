@@ -53,7 +53,7 @@ class Retry:
         pause = self._jittered(self._pause)
         self._pause = min(LONGEST, 2 * self._pause)
         if (asked := seconds_of(retry_after)) is not None:
-            pause = asked + self._chance()  # a sweep's requests don't all come back in the same instant
+            pause = max(pause, asked + self._chance())  # a sweep's requests don't all come back in the same instant
         return self._within_budget(pause)
 
     def _jittered(self, pause: float) -> float:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar, copy_context
 
 from fgnb.background import forget_in_child
 from fgnb.client.credentials import Credentials, utc_text
 from fgnb.errors import ConfigError
 
 EARLY = 40 * 60.0  # seconds before their end at which credentials are refreshed, as the official SDK does
+PATIENCE = 60.0  # seconds to wait for whoever gives credentials
 PAUSE = 60.0  # seconds at least between two attempts, while the present credentials are valid
 
 _log = logging.getLogger("fgnb.client")
@@ -71,12 +74,20 @@ class Source:
         Raises:
             ConfigError: there are none, or they have expired and no new ones could be had.
         """
-        with self._lock:
+        if self in _asking.get():
+            raise ConfigError(f"credentials: {self.origin} uses a session that is waiting for it")
+        if not self._lock.acquire(timeout=PATIENCE):
+            raise ConfigError(f"credentials: {self.origin} has not answered for {PATIENCE:g} s")
+        before = _asking.set(_asking.get() | {self})
+        try:
             held = self._held
             if self._fetch is not None and (held is None or self._clock() >= self._due or self._stale()):
                 held = self._refreshed(self._fetch, held)
             assert held is not None  # noqa: S101  # there is one of `held` and `fetch`
             return held
+        finally:
+            _asking.reset(before)
+            self._lock.release()
 
     def describe(self) -> str:
         """Return in words what is at hand, without any secret; fetches nothing."""
@@ -115,7 +126,40 @@ def _due(credentials: Credentials, now: float) -> float:
     return min(now + PAUSE, end) if end > now else now + PAUSE
 
 
+_asking: ContextVar[frozenset[Source]] = ContextVar("_asking", default=frozenset())
+
+
 async def at_hand(source: Source) -> Credentials:
-    """Return a source's credentials; fetched, if need be, in a thread, so that no event loop waits."""
+    """Return a source's credentials; fetched, if need be, in a thread, so that no event loop waits.
+
+    Raises:
+        ConfigError: there are none, or they did not come within `PATIENCE` seconds.
+    """
     held = source.current()
-    return await asyncio.to_thread(source.get) if held is None else held
+    if held is not None:
+        return held
+    loop, context = asyncio.get_running_loop(), copy_context()
+    future: asyncio.Future[Credentials] = loop.create_future()
+
+    def end(credentials: Credentials | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        elif credentials is not None:
+            future.set_result(credentials)
+
+    def fetch() -> None:
+        try:
+            credentials, error = context.run(source.get), None
+        except BaseException as raised:
+            credentials, error = None, raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(end, credentials, error)
+
+    # Not on the loop's own threads: one that never ends would keep the process, and name look-ups, waiting.
+    threading.Thread(target=fetch, name="fgnb-credentials", daemon=True).start()
+    try:
+        return await asyncio.wait_for(future, PATIENCE)
+    except TimeoutError:
+        raise ConfigError(f"credentials: {source.origin} has not answered for {PATIENCE:g} s") from None

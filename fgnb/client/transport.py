@@ -35,7 +35,15 @@ SHOWN = 4096  # bytes of a body in a log, where bodies are asked for
 _HEADERS = {"user-agent": f"fgnb/{__version__}", "accept": "*/*", "accept-encoding": "gzip"}
 
 # Raised before the request's first byte went out, whatever the transport
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+_CLOSED = "the client was closed"
 _log = logging.getLogger("fgnb.client")
 
 
@@ -102,7 +110,7 @@ class HttpTransport:
         """Send a request once; see `fgnb.wire.Transport.send`."""
         if self._url is None or self._url[0] != request.path:
             self._url = (request.path, httpx.URL(self.endpoint + request.path))
-        timeout = request.timeout
+        timeout, loop_time = request.timeout, asyncio.get_running_loop().time
         connect = self._connect_timeout if timeout is None else min(self._connect_timeout, timeout)
         trace = _Trace(request.on_sending)
         asked = httpx.Request(
@@ -117,27 +125,34 @@ class HttpTransport:
         )
         if self._auth is not None:
             await self._auth.authorize(asked)
-        if self._given is not None:
-            trace.mark()  # it may have other events, or none
+        if self._closed:
+            raise ConnectionFailed(_CLOSED)
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(None if timeout is None else timeout + connect + MARGIN):
+            # Until it is sent, it is the connection that is waited for: that of a proxy as well.
+            async with asyncio.timeout(connect + MARGIN) as limit:
+                trace.then(lambda: limit.reschedule(None if timeout is None else loop_time() + timeout + MARGIN))
+                if self._given is not None:
+                    trace.mark()  # it may have other events, or none
                 answer = await self._transport().handle_async_request(asked)
                 headers = {n.decode("latin-1").lower(): value.decode("latin-1") for n, value in answer.headers.raw}
                 body = _unpacked(await _read(answer), headers.get("content-encoding", ""))
         except (httpx.HTTPError, TimeoutError) as error:
             late = isinstance(error, httpx.ReadTimeout | TimeoutError)
-            reason = f"no answer within {timeout:g} s" if late else _reason(error)
+            unsent = isinstance(error, _NOT_SENT) or not trace.sent
             if self._closed:
-                reason = "the client was closed"
+                reason = _CLOSED
+            elif late:
+                reason = f"no connection within {connect:g} s" if unsent else f"no answer within {timeout:g} s"
+            else:
+                reason = _reason(error)
             self._logged(asked, started, reason)
-            if isinstance(error, _NOT_SENT) or not trace.sent:
+            if unsent:
                 raise ConnectionFailed(f"can't connect to {self.endpoint}{self._by_proxy()}: {reason}") from None
             if late or self._closed:
                 raise AnswerLost(reason) from None
             raise AnswerLost(f"the connection was lost before the answer was complete: {reason}") from None
-        if answer.status_code >= 300:
-            body = _without_tokens(body, asked)
+        body = _without_tokens(body, asked, refused=answer.status_code >= 300)
         self._logged(asked, started, str(answer.status_code), headers.get(REQUEST_ID_HEADER.lower()), body)
         canonical = signed_text(asked) if answer.status_code == 401 else ""
         return Response(status=answer.status_code, headers=headers, body=body, canonical=canonical)
@@ -179,19 +194,25 @@ class HttpTransport:
         return self._http
 
     def _tls(self) -> ssl.SSLContext:
-        if not self._verify:
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            return context
-        if self._ca_bundle is None:
-            return httpx.create_ssl_context()
+        """Return how connections are secured.
+
+        Raises:
+            ConfigError: the certificate authorities can't be read.
+        """
         try:
+            if not self._verify:
+                context = ssl.create_default_context()
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+                return context
+            if self._ca_bundle is None:
+                return httpx.create_ssl_context()
             if self._ca_bundle.is_dir():
                 return ssl.create_default_context(capath=self._ca_bundle)
             return ssl.create_default_context(cafile=self._ca_bundle)
         except OSError as error:  # ssl.SSLError is one
-            raise ConfigError(f"the CA bundle {self._ca_bundle} can't be used: {_reason(error)}") from None
+            which = self._ca_bundle or "that the environment names (SSL_CERT_FILE, SSL_CERT_DIR, SSLKEYLOGFILE)"
+            raise ConfigError(f"the CA bundle {which} can't be used: {_reason(error)}") from None
 
     def _by_proxy(self) -> str:
         if self._proxy is None:
@@ -200,10 +221,10 @@ class HttpTransport:
         return f" by the proxy {parts.scheme}://{parts.hostname}:{parts.port or ''}"
 
 
-def _without_tokens(body: bytes, asked: httpx.Request) -> bytes:
-    """Return a refusal's body without the tokens that were sent: gateways repeat what was signed."""
+def _without_tokens(body: bytes, asked: httpx.Request, *, refused: bool) -> bytes:
+    """Return a body without the tokens that were sent: gateways repeat what was signed, in refusals mostly."""
     tokens = [token.encode() for name in (TOKEN_HEADER, AUTH_TOKEN_HEADER) if (token := asked.headers.get(name))]
-    if tokens:
+    if tokens and refused:
         with contextlib.suppress(ValueError, InputError):
             body = jsontext.dumps(jsontext.loads_answer(body))  # JSON can write the same text in several ways
     for token in tokens:
@@ -215,13 +236,16 @@ class _Trace:
     """Tells of the moment from which on a request may arrive; called by httpx's transports."""
 
     def __init__(self, on_sending: Callable[[], None] | None) -> None:
-        self._on_sending = on_sending
+        self._on_sending = [] if on_sending is None else [on_sending]
         self.sent = False
+
+    def then(self, action: Callable[[], None]) -> None:
+        self._on_sending.append(action)
 
     def mark(self) -> None:
         self.sent = True
-        if self._on_sending is not None:
-            self._on_sending()
+        for action in self._on_sending:
+            action()
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         # A request to a proxy for a tunnel comes first.
@@ -280,7 +304,12 @@ def _proxy_of_environment(endpoint: str) -> Secret | None:
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy:
         return None
-    return Secret(proxy if "://" in proxy else f"http://{proxy}")
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    if not urlsplit(url).hostname:
+        raise ConfigError(
+            f"the environment's proxy for {parts.scheme} is not a URL such as http://proxy.example.com:3128"
+        )
+    return Secret(url)
 
 
 def _check_proxy(proxy: Secret) -> None:

@@ -29,7 +29,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fgnb.background import BackgroundLoop, forget_in_child, wait
+from fgnb.background import BackgroundLoop, forget_in_child
 from fgnb.errors import InputError
 from fgnb.jsontext import dumps, loads_answer
 from fgnb.local import workers
@@ -72,7 +72,7 @@ class Processes:
     def close(self) -> None:
         """End all processes; calls under way fail, and a later call starts new ones."""
         if self._workers:
-            for worker in wait(self._loop.submit(self._kill())):
+            for worker in self._loop.wait(self._loop.submit(self._kill())):
                 worker.wait()
 
     async def call(self, function: Function, event: Any, context: Context) -> Any:

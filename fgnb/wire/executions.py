@@ -26,7 +26,7 @@ class SyncExecution(Struct, frozen=True, kw_only=True):
     text that all six fields always are: both are read.
     """
 
-    execution_id: str
+    execution_id: Annotated[str, Meta(min_length=1)]
     status: Annotated[str, Meta(min_length=1)]
     output: Any = None
     errors: tuple[NodeError, ...] | None = ()

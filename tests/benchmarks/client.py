@@ -42,7 +42,7 @@ from huaweicloudsdkfunctiongraph import v2 as sdk
 from turns import Subject, machine, take_turns
 
 from fgnb import jsontext, signature
-from fgnb.background import BackgroundLoop, wait
+from fgnb.background import BackgroundLoop
 from fgnb.client.auth import SigningAuth
 from fgnb.client.blocking import Client
 from fgnb.client.client import AsyncClient
@@ -216,7 +216,7 @@ def one_at_a_time(url: str, rounds: int) -> None:
         subjects: dict[str, Subject] = {
             SDK: official(url, 1),
             BLOCKING: repeated(lambda: _check(client.execute(WORKFLOW, INPUT))),
-            BARE_BEHIND: repeated(lambda: wait(behind.submit(bare_behind()))),
+            BARE_BEHIND: repeated(lambda: behind.run(bare_behind())),
             **{name: on_loop(how) for name, how in OPENED.items()},
             FLOOR: bare_socket(stack.enter_context(socket.create_connection(address))),
         }
