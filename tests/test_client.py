@@ -233,7 +233,7 @@ MATRIX = {
     "500": fault(answer(500, REFUSED), errors.ServerFault),
     "500 bare": fault(answer(500), errors.ServerFault),
     "500 with HTML": fault(answer(500, HTML), errors.ServerFault),
-    "500 with a gateway's code": fault(answer(500, GATEWAY), errors.ServiceUnavailable),
+    "500 with a gateway's code": fault(answer(500, GATEWAY), errors.ServerFault),
     "501 bare": fault(answer(501), errors.ServerFault),
     "502": fault(answer(502, {"error_code": "APIGW.0201"}), errors.ServiceUnavailable),
     "502 bare": fault(answer(502), errors.ServiceUnavailable),
