@@ -78,7 +78,7 @@ def test_what_was_given_up_is_never_sent_afterwards():
     attempt.given_up = True
     with pytest.raises(asyncio.CancelledError):
         attempt.mark_sent()
-    assert attempt.abandoned("given up").status == "unknown"
+    assert attempt.abandoned("given up").status == "cancelled"
 
 
 def test_a_run_that_a_busy_loop_could_not_cancel_in_time_is_not_sent(stub, monkeypatch):
@@ -178,7 +178,7 @@ def test_a_credentials_function_that_uses_its_own_session_is_told(stub, connect)
         sessions[0].run(ID)
 
     sessions.append(connect(server.url, credentials=give))
-    with pytest.raises(ConfigError, match="raised ConfigError"):
+    with pytest.raises(ConfigError, match="uses a session that is waiting for it"):
         sessions[0].run(ID)
     assert server.requests == []
 

@@ -167,6 +167,8 @@ def _called(origin: str, function: Callable[[], object]) -> Credentials:
     # What it raises may hold a secret: only the type is said, and nothing is raised within the except block.
     try:
         answer = function()
+    except ConfigError as error:  # fgnb's own, which repeat no secret
+        problem = f"could not be used: {error}"
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise  # the user's own

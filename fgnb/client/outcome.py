@@ -76,6 +76,7 @@ class Attempt:
         """
         self.sent = True  # first: who gives up in this instant sets the one and looks at the other
         if self.given_up:
+            self.sent = False
             raise asyncio.CancelledError
 
     def _end(self, status: str, **known: Any) -> Outcome:
