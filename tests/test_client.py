@@ -347,9 +347,7 @@ def test_no_answer_in_time_says_after_how_long(stub):
 
 
 def test_an_answer_that_trickles_in_forever_is_given_up(stub, monkeypatch):
-    from fgnb.client import transport
 
-    monkeypatch.setattr(transport, "MARGIN", 0.2)
 
     def trickle(connection):
         connection.sendall(HEAD)

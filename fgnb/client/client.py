@@ -113,6 +113,8 @@ class AsyncClient:
         except ServiceError as error:
             return attempt.refused(error)
         attempt.outcome = outcome
+        if outcome.status == "success":
+            return outcome
         try:
             async with asyncio.timeout(EXPLAIN_TIMEOUT):
                 outcome = await self._explained(outcome, attempt.workflow_id)

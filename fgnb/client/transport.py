@@ -28,7 +28,7 @@ from fgnb.signature import TOKEN_HEADER
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response
 
 CONNECT_TIMEOUT = 10.0  # seconds
-MARGIN = 1.0  # seconds beyond connect and answer before an exchange is given up as a whole
+MARGIN = 1.0  # seconds beyond those for a connection, which a proxy may need for its part
 NO_PROXY = "none"
 SHOWN = 4096  # bytes of a body in a log, where bodies are asked for
 
@@ -43,6 +43,7 @@ _NOT_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+_TOKEN_HEADERS = (TOKEN_HEADER.encode(), AUTH_TOKEN_HEADER.encode())
 _CLOSED = "the client was closed"
 _log = logging.getLogger("fgnb.client")
 
@@ -118,10 +119,7 @@ class HttpTransport:
             self._url[1],
             headers={**_HEADERS, **request.headers},
             content=request.body,
-            extensions={
-                "timeout": {"connect": connect, "read": timeout, "write": timeout, "pool": timeout},
-                "trace": trace,
-            },
+            extensions={"timeout": {"connect": connect}, "trace": trace},
         )
         if self._auth is not None:
             await self._auth.authorize(asked)
@@ -131,7 +129,7 @@ class HttpTransport:
         try:
             # Until it is sent, it is the connection that is waited for: that of a proxy as well.
             async with asyncio.timeout(connect + MARGIN) as limit:
-                trace.then(lambda: limit.reschedule(None if timeout is None else loop_time() + timeout + MARGIN))
+                trace.then(lambda: limit.reschedule(None if timeout is None else loop_time() + timeout))
                 if self._given is not None:
                     trace.mark()  # it may have other events, or none
                 answer = await self._transport().handle_async_request(asked)
@@ -223,7 +221,7 @@ class HttpTransport:
 
 def _without_tokens(body: bytes, asked: httpx.Request, *, refused: bool) -> bytes:
     """Return a body without the tokens that were sent: gateways repeat what was signed, in refusals mostly."""
-    tokens = [token.encode() for name in (TOKEN_HEADER, AUTH_TOKEN_HEADER) if (token := asked.headers.get(name))]
+    tokens = [value for name, value in asked.headers.raw if name.lower() in _TOKEN_HEADERS]
     if tokens and refused:
         with contextlib.suppress(ValueError, InputError):
             body = jsontext.dumps(jsontext.loads_answer(body))  # JSON can write the same text in several ways
