@@ -348,7 +348,6 @@ def test_no_answer_in_time_says_after_how_long(stub):
 
 def test_an_answer_that_trickles_in_forever_is_given_up(stub, monkeypatch):
 
-
     def trickle(connection):
         connection.sendall(HEAD)
         while True:
