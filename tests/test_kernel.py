@@ -177,3 +177,35 @@ def test_loading_the_extension_imports_no_heavy_library() -> None:
         kernel.client.stop_channels()
         kernel.manager.shutdown_kernel(now=True)
     assert loaded == "[]"
+
+
+def test_keys_are_asked_for_without_echo_and_leave_no_trace(kernel: Kernel) -> None:
+    code = "session = fgnb.connect('http://127.0.0.1:1', credentials='prompt')\nsession.describe().loc['credentials']"
+    message = kernel.client.session.msg(
+        "execute_request", {"code": f"import fgnb\n{code}", "silent": False, "store_history": True, "allow_stdin": True}
+    )
+    kernel.client.shell_channel.send(message)
+    asked = []
+    for answer in ("AKOFPROMPT", "canary-of-the-prompt"):
+        request = kernel.client.get_stdin_msg(timeout=20)
+        asked.append(request["content"])
+        kernel.client.input(answer)
+    reply = kernel.finish(message["header"]["msg_id"])
+    assert reply.status == "ok"
+    assert [(each["prompt"], each["password"]) for each in asked] == [
+        ("Access key (AK): ", True),
+        ("Secret key (SK): ", True),
+    ]
+    assert "access key AKOF…" in str(reply.outputs)
+    assert "canary-of-the-prompt" not in str(reply.outputs) + kernel.value("str(In) + repr(session.settings)")
+
+
+def test_without_anybody_to_ask_the_prompt_says_what_to_do_instead(kernel: Kernel) -> None:
+    message = kernel.client.session.msg(
+        "execute_request",
+        {"code": "import fgnb; fgnb.connect('http://127.0.0.1:1', credentials='prompt')", "allow_stdin": False},
+    )
+    kernel.client.shell_channel.send(message)
+    (error,) = kernel.finish(message["header"]["msg_id"]).outputs
+    assert error["ename"] == "ConfigError"
+    assert "no way to ask without showing the answer" in error["evalue"]
