@@ -3,6 +3,9 @@
 import asyncio
 import logging
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -210,6 +213,41 @@ def test_nothing_is_sent_once_a_session_is_closed_while_credentials_are_asked_fo
     run = pending.future.result(5)
     assert (run.status, server.requests) == ("unsent", [])
     assert "closed" in run.reason
+
+
+SCRIPT = """
+import sys, fgnb
+try:
+    fgnb.connect(sys.argv[1]).run(sys.argv[2])
+except KeyboardInterrupt as interrupt:
+    print(interrupt.run.status)
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("how", ["a script", "the command line", "a terminal"])
+def test_ctrl_c_ends_a_run_within_a_second(stub, how):
+    server = stub(stall)
+    command = [sys.executable, "-m", "fgnb", "run", ID, "--endpoint", server.url]
+    if how == "a script":
+        command = [sys.executable, "-c", SCRIPT, server.url, ID]
+    leader, follower = os.openpty()
+    streams = {"stdin": follower, "start_new_session": True} if how == "a terminal" else {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **streams) as process:
+        while not server.posts():
+            time.sleep(0.01)
+        started = time.monotonic()
+        if how == "a terminal":
+            os.killpg(process.pid, signal.SIGINT)  # what a terminal does at Ctrl-C: all of its processes get it
+        else:
+            process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=10)
+        assert time.monotonic() - started < 3  # the interpreter's end included; the prompt is back after GRACE at most
+    os.close(leader)
+    os.close(follower)
+    assert process.returncode == 130
+    assert "unknown" in said
+    assert "Traceback" not in said
 
 
 def test_a_list_whose_total_is_wrong_ends(stub, connect):
