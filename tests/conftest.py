@@ -3,18 +3,22 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
+from fgnb import shortcuts
 from fgnb.client.blocking import Client
 from fgnb.client.client import AsyncClient
 from fgnb.client.transport import HttpTransport
 from fgnb.local.functions import Functions
 from fgnb.local.service import Service
+from fgnb.session import Session
 from tests.flows import PROJECT
+from tests.stub import Stub
 
 ROOT = Path(__file__).parent.parent
 SERVED_FUNCTIONS = ROOT / "tests" / "served_functions.py"
@@ -75,3 +79,32 @@ def served_client(serve: str) -> Iterator[Client]:
     client = Client(AsyncClient(HttpTransport(serve), project_id=PROJECT))
     yield client
     client.close()
+
+
+@pytest.fixture
+def stub() -> Iterator[Callable[..., Stub]]:
+    """A function that starts a stub with a script."""
+    started: list[Stub] = []
+
+    def start(*script: Any, **options: Any) -> Stub:
+        started.append(Stub(*script, **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Session]]:
+    """A function like `fgnb.connect`, whose sessions send nothing again and are closed in the end."""
+    monkeypatch.setattr(shortcuts, "_default", None)
+    started: list[Session] = []
+
+    def start(*target: str, **options: Any) -> Session:
+        started.append(shortcuts.connect(*target, **{"project_id": PROJECT, "retry_for": 0, "timeout": 10} | options))
+        return started[-1]
+
+    yield start
+    for session in started:
+        session.close()

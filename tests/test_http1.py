@@ -16,25 +16,11 @@ from fgnb.client import http1, transport
 from fgnb.client.transport import HttpTransport
 from fgnb.errors import AnswerLost, ConnectionFailed
 from fgnb.wire import Request
-from tests.stub import Stub, answer, kept, raw, reset, reset_after, stall
+from tests.stub import answer, kept, raw, reset, reset_after, stall
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 BOUNDED = OK + b"content-length: 5\r\n\r\n"
-
-
-@pytest.fixture
-def stub():
-    """Return a function that starts a stub with a script."""
-    started = []
-
-    def start(*script, **options):
-        started.append(Stub(*script, **options))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.close()
 
 
 def ask(way, body=b"{}", *, path="/", timeout=5.0):

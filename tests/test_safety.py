@@ -13,7 +13,6 @@ from concurrent.futures import Future
 import pytest
 
 import fgnb
-from fgnb import shortcuts
 from fgnb.background import BackgroundLoop
 from fgnb.client import source
 from fgnb.client.blocking import Client
@@ -24,40 +23,11 @@ from fgnb.client.transport import HttpTransport
 from fgnb.errors import ConfigError, ServiceError
 from fgnb.wire import Request, Response
 from tests.flows import PROJECT
-from tests.stub import Stub, answer, kept, stall
+from tests.stub import answer, kept, stall
 
 ID = "48aff955-ea10-4ffd-b426-190bc192dc14"
 DONE = {"execution_id": "e", "status": "success"}
 TOKEN = "canary-token-5f2e"  # of nobody
-
-
-@pytest.fixture
-def stub():
-    """Return a function that starts a stub with a script."""
-    started = []
-
-    def start(*script):
-        started.append(Stub(*script))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.close()
-
-
-@pytest.fixture
-def connect(monkeypatch):
-    """Return a function like `fgnb.connect`, whose sessions are closed in the end."""
-    monkeypatch.setattr(shortcuts, "_default", None)
-    started = []
-
-    def start(*target, **options):
-        started.append(fgnb.connect(*target, **{"retry_for": 0, "timeout": 10} | options))
-        return started[-1]
-
-    yield start
-    for session in started:
-        session.close()
 
 
 def page(**ids):

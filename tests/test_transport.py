@@ -15,47 +15,17 @@ import pytest
 import trustme
 
 import fgnb
-from fgnb import shortcuts
 from fgnb.client import retry
 from fgnb.client.transport import HttpTransport
 from fgnb.errors import ConfigError, SecurityWarning
 from fgnb.wire import Request
 from tests.flows import PROJECT
-from tests.stub import Stub, answer, kept, raw, stall
+from tests.stub import answer, kept, raw, stall
 
 ID = "48aff955-ea10-4ffd-b426-190bc192dc14"
 DONE = {"execution_id": "e", "status": "success"}
 NAME = "service.test"  # nobody's (RFC 6761)
 PASSWORD = "pa55-canary"
-
-
-@pytest.fixture
-def stub():
-    """Return a function that starts a stub with a script."""
-    started = []
-
-    def start(*script, **options):
-        started.append(Stub(*script, **options))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.close()
-
-
-@pytest.fixture
-def connect(monkeypatch):
-    """Return a function like `fgnb.connect`, whose sessions are closed in the end."""
-    monkeypatch.setattr(shortcuts, "_default", None)
-    started = []
-
-    def start(target, **options):
-        started.append(fgnb.connect(target, **{"project_id": PROJECT, "retry_for": 0, "timeout": 10} | options))
-        return started[-1]
-
-    yield start
-    for session in started:
-        session.close()
 
 
 @pytest.fixture(scope="module")
