@@ -322,6 +322,10 @@ def serve(
     from fgnb.local.options import read_options
     from fgnb.local.service import Service
 
+    if sk is not None and ak is None:
+        raise ConfigError(
+            "a secret key (--sk or FGNB_SERVE_SK) protects nothing without its access key: give --ak, too"
+        )
     if ak is not None and sk is None:
         sk = click.prompt("secret key", hide_input=True, err=True)
     chosen = read_options(dict(_pair(option) for option in options))

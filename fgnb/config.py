@@ -220,7 +220,10 @@ def settle(
 
     variables = _environment(_FGNB)
     named = given.pop("profile", None)
-    kept = _profile(named or variables.pop("profile", None))
+    chosen = named or variables.pop("profile", None)
+    # The profile `default` is for who says nothing else: its project is not that of another place.
+    elsewhere = "endpoint" in given or "region" in given or "endpoint" in variables
+    kept = {} if chosen is None and elsewhere else _profile(chosen)
     by_rank = [given, kept, variables] if named else [given, variables, kept]
     layers = [*by_rank, _environment(_PROJECT)]
     settings = ChainMap(*layers)
@@ -240,6 +243,8 @@ def settle(
         return _remote(url, place, layers, found)
     cloud = settings.get("region") or _environment(_TERRAFORM).get("region")
     if cloud is None:
+        if chosen is not None:
+            raise ConfigError(f"profile '{chosen.value}' ({chosen.origin}) says neither endpoint nor region")
         if kind is not None:
             origin = settings["credentials"].origin
             raise ConfigError(

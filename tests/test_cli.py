@@ -366,3 +366,12 @@ def test_help_teaches(command: list[str]) -> None:
     result = fgnb(*command, "--help")
     assert result.exit_code == 0
     assert "Usage: fgnb" in result.stdout
+
+
+def test_a_secret_key_without_its_access_key_does_not_serve_unprotected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FGNB_SERVE_SK", "a-secret")
+    done = subprocess.run(
+        [sys.executable, "-m", "fgnb", "serve", "--port", "0"], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 2
+    assert "give --ak, too" in done.stderr

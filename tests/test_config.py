@@ -111,7 +111,7 @@ FILE = "[default]\n{default}\n[prod]\nregion = 'cn-east-3'\n[bare]\ntimeout = 5\
         ({}, {"FGNB_PROFILE": "prod"}, f"endpoint = '{SERVED}'", (CLOUD.replace("north-4", "east-3"), "cn-east-3")),
         ({}, {"FGNB_ENDPOINT": SERVED}, "region = 'cn-south-1'", (SERVED, None)),
         ({}, {"FGNB_ENDPOINT": "local"}, "region = 'cn-south-1'", ("local", None)),
-        ({}, {"FGNB_ENDPOINT": ELSEWHERE}, "region = 'cn-south-1'", (ELSEWHERE, "cn-south-1")),
+        ({}, {"FGNB_ENDPOINT": ELSEWHERE}, "region = 'cn-south-1'", (ELSEWHERE, None)),
         ({}, {"FGNB_ENDPOINT": f" {SERVED}/ "}, "", (SERVED, None)),
         ({}, {"FGNB_ENDPOINT": " "}, "region = 'cn-north-4'", (CLOUD, "cn-north-4")),
         # The default profile goes before the cloud by chance.
@@ -198,9 +198,17 @@ def test_each_setting_comes_from_the_first_place_that_has_it(
     monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", " variable ")
     monkeypatch.setenv("HUAWEICLOUD_SDK_IAM_ENDPOINT", "https://variable.example/")
     assert effective() == ("variable", "https://variable.example")
-    profile("[default]\nproject_id = 'profile'\niam_endpoint = 'https://profile.example'")
-    assert effective() == ("profile", "https://profile.example")
-    assert effective(project_id="given") == ("given", "https://profile.example")
+    profile("[mine]\nproject_id = 'profile'\niam_endpoint = 'https://profile.example'\n[default]\nproject_id = 'other'")
+    assert effective(profile="mine") == ("profile", "https://profile.example")
+    assert effective(profile="mine", project_id="given") == ("given", "https://profile.example")
+    assert effective() == ("variable", "https://variable.example")  # `default` is for who names no place
+
+
+def test_a_named_profile_that_names_no_place_is_refused(profile: Callable[[str], Path]) -> None:
+    """The embedded service would take what was meant for the cloud."""
+    profile("[prod]\nproject_id = 'p'")
+    with pytest.raises(ConfigError, match=r"profile 'prod' \(given to connect\(\)\) says neither endpoint nor region"):
+        settle(profile="prod", find=KEYS)
 
 
 @pytest.mark.parametrize(
@@ -230,11 +238,11 @@ def test_the_project_is_looked_up_where_credentials_and_a_region_are(
 
 
 def test_credentials_are_found_by_what_is_given(profile: Callable[[str], Path]) -> None:
-    profile("[default]\ncredentials = 'metadata'")
+    profile("[mine]\ncredentials = 'metadata'")
     kind = object()
     for given, asked in (({"credentials": kind}, kind), ({}, "metadata")):
         find = Finder(Keys())
-        assert settle("https://a.example", find=find, **given).credentials is find.found
+        assert settle("https://a.example", profile="mine", find=find, **given).credentials is find.found
         assert find.asked == [asked]
 
 

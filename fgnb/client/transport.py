@@ -30,6 +30,7 @@ from fgnb.wire import REQUEST_ID_HEADER, Request, Response
 CONNECT_TIMEOUT = 10.0  # seconds
 MARGIN = 1.0  # seconds beyond those for a connection, which a proxy may need for its part
 NO_PROXY = "none"
+SHORTEST = 12  # characters of what can be a token rather than a word of the answer
 SHOWN = 4096  # bytes of a body in a log, where bodies are asked for
 
 _HEADERS = {"user-agent": f"fgnb/{__version__}", "accept": "*/*", "accept-encoding": "gzip"}
@@ -221,7 +222,7 @@ class HttpTransport:
 
 def _without_tokens(body: bytes, asked: httpx.Request, *, refused: bool) -> bytes:
     """Return a body without the tokens that were sent: gateways repeat what was signed, in refusals mostly."""
-    tokens = [value for name, value in asked.headers.raw if name.lower() in _TOKEN_HEADERS]
+    tokens = [value for name, value in asked.headers.raw if name.lower() in _TOKEN_HEADERS and len(value) >= SHORTEST]
     if tokens and refused:
         with contextlib.suppress(ValueError, InputError):
             body = jsontext.dumps(jsontext.loads_answer(body))  # JSON can write the same text in several ways
