@@ -18,6 +18,9 @@ from fgnb.profiles import CREDENTIAL_KINDS, LOCAL, NO_PROXY, checked
 from fgnb.secret import HIDDEN, Secret
 
 LOCAL_PROJECT = "0" * 32
+DEFAULT_TIMEOUT = 310.0  # seconds: an express run may take 300
+CONNECT_TIMEOUT = 10.0  # seconds
+RETRY_FOR = 60.0  # seconds
 GIVEN = "given to connect()"
 LOOKED_UP = "looked up through IAM at the first call"
 
@@ -33,9 +36,9 @@ _DEFAULTS: dict[str, Any] = {
     "region": None,
     "iam_endpoint": None,
     "project_id": LOCAL_PROJECT,
-    "timeout": 310.0,  # an execution may take 300
-    "connect_timeout": 10.0,
-    "retry_for": 60.0,
+    "timeout": DEFAULT_TIMEOUT,
+    "connect_timeout": CONNECT_TIMEOUT,
+    "retry_for": RETRY_FOR,
     "verify": True,
     "ca_bundle": None,
     "proxy": None,
@@ -173,7 +176,8 @@ def settle(
 
     For each setting goes first what is given here, then fgnb's variables, the profile, the variables of
     Huawei Cloud's SDK, what stands beside the credentials, and a default. A profile that is named here
-    goes before fgnb's variables.
+    goes before fgnb's variables; the one called ``default`` counts only where neither an endpoint nor a
+    region is given here, nor ``FGNB_ENDPOINT`` is set.
 
     Where to connect: what is given here; ``FGNB_ENDPOINT``; the profile that ``FGNB_PROFILE`` names or
     the one called ``default``; the cloud, if there are credentials and a region (``FGNB_REGION``, or

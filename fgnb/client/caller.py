@@ -11,11 +11,11 @@ from fgnb.background import forget_in_child
 from fgnb.client.outcome import Attempt
 from fgnb.client.refusal import error_body, hint, kind_of, may_send_again, message_of
 from fgnb.client.retry import Retry
+from fgnb.config import RETRY_FOR
 from fgnb.errors import AnswerLost, ConnectionFailed
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response, Transport, parse
 
 CALL_TIMEOUT = 60.0  # seconds to wait for the answer to anything but an execution
-RETRY_FOR = 60.0  # seconds
 
 T = TypeVar("T")
 

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from fgnb import jsontext
-from fgnb.client.caller import RETRY_FOR, Caller
+from fgnb.client.caller import Caller
 from fgnb.client.outcome import Attempt, Outcome
 from fgnb.client.projects import GivenProject, Projects
 from fgnb.client.shared import SharedCall
+from fgnb.config import DEFAULT_TIMEOUT, RETRY_FOR
 from fgnb.errors import (
     AnswerLost,
     ConnectionFailed,
@@ -38,7 +39,6 @@ from fgnb.wire import (
     workflows_path,
 )
 
-DEFAULT_TIMEOUT = 310.0  # seconds: an express run may take 300
 EXPLAIN_TIMEOUT = 10.0  # seconds for asking what an outcome means, which is known by then
 _NO_IDS = ("", ".", "..")  # which would be a path to something else
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -93,7 +93,7 @@ class AsyncClient:
         Raises:
             WorkflowNotFound: no workflow has this id or name.
             InputError: the body is nested too deeply.
-            ConfigError: there are no credentials, no project, or the client was closed.
+            ConfigError: there are no credentials, or no project.
         """
         attempt = attempt or Attempt()
         body = jsontext.dumps(execute_body(input, headers))

@@ -16,6 +16,7 @@ from fgnb.client import providers
 from fgnb.client.credentials import AccessKey, Credentials, IamToken
 from fgnb.client.source import Source
 from fgnb.errors import ConfigError, did_you_mean
+from fgnb.profiles import CREDENTIAL_KINDS
 from fgnb.secret import Secret
 
 AK, SK, SECURITY_TOKEN = "HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"
@@ -67,8 +68,7 @@ _PROVIDERS = {
     "oidc": ("agency through OIDC", providers.oidc),
     "pod-identity": ("agency of this pod", providers.pod_identity),
 }
-_NAMES = ("environment", "file", "prompt", *_PROVIDERS)
-_KINDS = ", ".join(f"'{name}'" for name in _NAMES)
+_KINDS = ", ".join(f"'{kind}'" for kind in CREDENTIAL_KINDS)
 
 
 def _of_kind(kind: str, clock: Callable[[], float]) -> Source:
@@ -82,7 +82,7 @@ def _of_kind(kind: str, clock: Callable[[], float]) -> Source:
     if kind == "file":
         return _file(clock) or _nothing(f"{providers.CredentialsFile().origin} does not exist")
     # It may be a token, so it is not repeated.
-    hint = did_you_mean(kind, _NAMES, form="'{}'")
+    hint = did_you_mean(kind, CREDENTIAL_KINDS, form="'{}'")
     raise ConfigError(f"credentials, as a text, must be one of {_KINDS}{hint}; a token goes into fgnb.IamToken(...)")
 
 

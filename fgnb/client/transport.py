@@ -21,15 +21,14 @@ from fgnb import __version__, jsontext
 from fgnb.background import forget_in_child
 from fgnb.client.auth import AUTH_TOKEN_HEADER, SigningAuth, signed_text
 from fgnb.client.http1 import BODY_LIMIT, SENDING, Http1Transport
-from fgnb.config import is_loopback
+from fgnb.config import CONNECT_TIMEOUT, is_loopback
 from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, InputError, SecurityWarning
+from fgnb.profiles import NO_PROXY
 from fgnb.secret import HIDDEN, Secret
 from fgnb.signature import TOKEN_HEADER
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response
 
-CONNECT_TIMEOUT = 10.0  # seconds
 MARGIN = 1.0  # seconds beyond those for a connection, which a proxy may need for its part
-NO_PROXY = "none"
 SHORTEST = 12  # characters of what can be a token rather than a word of the answer
 SHOWN = 4096  # bytes of a body in a log, where bodies are asked for
 
