@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         FgnbError,
         FgnbWarning,
         GatewayTimeout,
+        HistoryError,
+        HistoryWarning,
         InputError,
         InvalidRequest,
         NotSent,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         ServiceError,
         ServiceUnavailable,
         SignatureRejected,
+        SweepStopped,
         TokenRejected,
         WorkflowFailed,
         WorkflowNotFound,
@@ -61,19 +64,21 @@ if TYPE_CHECKING:
     from fgnb.local.functions import function
     from fgnb.local.loading import validate
     from fgnb.local.options import Options
-    from fgnb.runs.compare import Comparison
+    from fgnb.runs.compare import Comparison, compare
     from fgnb.runs.run import NodeError, Run
     from fgnb.runs.runset import RunSet
+    from fgnb.runs.sweep import Job
     from fgnb.runs.trace import Trace
     from fgnb.secret import Secret
     from fgnb.session import Session
     from fgnb.shortcuts import (
         arun,
-        compare,
         connect,
         deploy,
         form,
+        history,
         run,
+        sweep,
         trace,
         workflow,
         workflows,
@@ -98,9 +103,12 @@ __all__ = [
     "FgnbError",
     "FgnbWarning",
     "GatewayTimeout",
+    "HistoryError",
+    "HistoryWarning",
     "IamToken",
     "InputError",
     "InvalidRequest",
+    "Job",
     "NodeError",
     "NotSent",
     "Options",
@@ -122,6 +130,7 @@ __all__ = [
     "ServiceUnavailable",
     "Session",
     "SignatureRejected",
+    "SweepStopped",
     "TokenRejected",
     "Trace",
     "Workflow",
@@ -134,7 +143,9 @@ __all__ = [
     "deploy",
     "form",
     "function",
+    "history",
     "run",
+    "sweep",
     "trace",
     "validate",
     "workflow",
@@ -159,8 +170,11 @@ _HOMES = {
     "validate": "fgnb.local.loading",
     "Session": "fgnb.session",
     **dict.fromkeys(
-        ["arun", "compare", "connect", "deploy", "form", "run", "trace", "workflow", "workflows"], "fgnb.shortcuts"
+        ["arun", "connect", "deploy", "form", "history", "run", "sweep", "trace", "workflow", "workflows"],
+        "fgnb.shortcuts",
     ),
+    "compare": "fgnb.runs.compare",
+    "Job": "fgnb.runs.sweep",
 }
 
 _hooks.update(
@@ -172,6 +186,10 @@ _hooks.update(
         "show Workflow": "fgnb.render.workflow:show",
         "show Deployment": "fgnb.render.deployment:show",
         "frame Deployment": "fgnb.render.deployment:frame",
+        "show Job": "fgnb.render.progress:show_job",
+        "plots": "fgnb.render.plots:Plots",
+        "progress": "fgnb.notebook.progress:open_display",
+        "find runs": "fgnb.shortcuts:find_runs",
         "form": "fgnb.notebook.form:Form",
         "load extension": "fgnb.notebook.magics:load",
         "unload extension": "fgnb.notebook.magics:unload",

@@ -7,6 +7,8 @@ FgnbError
 │   └── OptionError           a cell's or a command's option is wrong
 ├── DefinitionError           a workflow definition is invalid (also a ValueError)
 ├── WorkflowNotFound          no workflow of that name or id (also a LookupError)
+├── HistoryError              the history can't be read, or can't promise what it has to
+├── SweepStopped              a sweep could not go on; carries what was done as ``.runs``
 ├── ServiceError              the service refused a call, or its answer can't be trusted
 │   ├── ConnectionFailed      the connection never came up: nothing was sent
 │   ├── AnswerLost            it was sent, but no trustworthy answer came
@@ -39,6 +41,7 @@ either can be caught.
 
 FgnbWarning                   (a UserWarning)
 ├── ConfigWarning             a setting is not known and was passed over
+├── HistoryWarning            runs are not recorded
 └── SecurityWarning           a secret, or what is sent, is less safe than it should be
 """
 
@@ -51,6 +54,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fgnb.runs.run import Run
+    from fgnb.runs.runset import RunSet
 
 MAX_LINES = 15
 MAX_WIDTH = 400
@@ -192,6 +196,21 @@ class WorkflowNotFound(FgnbError, LookupError):
             names = ", ".join(sorted(known)[:10])
             exist = f"\nKnown workflows: {names}{', …' if len(known) > 10 else ''}"
         super().__init__(f"no workflow is called '{workflow}'{hint}{exist}")
+
+
+class HistoryError(FgnbError):
+    """The history can't be read, or can't promise that nothing is sent twice; its file is kept as it is."""
+
+
+class SweepStopped(FgnbError):
+    """A sweep could not go on: an input, the credentials or the history; ``.runs`` holds what was done.
+
+    It is raised from the error that stopped it. What is not in `runs` was not sent.
+    """
+
+    def __init__(self, message: str, runs: RunSet) -> None:
+        self.runs = runs
+        super().__init__(message)
 
 
 class ServiceError(FgnbError):
@@ -354,6 +373,10 @@ class FgnbWarning(UserWarning):
 
 class ConfigWarning(FgnbWarning):
     """A setting is not known and was passed over."""
+
+
+class HistoryWarning(FgnbWarning):
+    """Runs are not recorded in the history; they go on."""
 
 
 class SecurityWarning(FgnbWarning):

@@ -6,11 +6,13 @@ Each method is a function of the package, too, over the session connected last: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fgnb import wiring
 from fgnb.client.blocking import Client, Interrupted, Submission
@@ -18,32 +20,41 @@ from fgnb.client.outcome import Outcome
 from fgnb.client.projects import ProjectOfRegion
 from fgnb.config import Settings
 from fgnb.deployment import Deployment, Workflow
-from fgnb.errors import InputError, RunInterrupted
+from fgnb.errors import HistoryError, InputError, RunInterrupted
 from fgnb.local.loading import load_definition
 from fgnb.local.service import Service
 from fgnb.runs.compare import Comparison
 from fgnb.runs.compare import compare as compare_runs
+from fgnb.runs.inputs import How, inputs_of
 from fgnb.runs.prepare import Prepared, prepare
+from fgnb.runs.recording import Recording
 from fgnb.runs.run import Run, describe_failure
+from fgnb.runs.runset import RunSet
+from fgnb.runs.sweep import Job, Order
 from fgnb.runs.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fgnb.notebook.form import Form
+    from fgnb.runs.history import History
+
+CONCURRENCY = 32  # runs of a sweep at once
+MOST = 1000
 
 
 class PendingRun:
     """A run under way in the background; `future` gives the `Run`, whatever becomes of it."""
 
-    def __init__(self, session: Session, prepared: Prepared, submission: Submission) -> None:
+    def __init__(self, recording: Recording, submission: Submission) -> None:
         self._submission = submission
         self.future: Future[Run] = Future()
 
         def ended(done: Future[Outcome]) -> None:
             try:
-                run = session._run_of(prepared, done.result())
+                run = recording.end(done.result())
             except BaseException as error:  # whoever waits must hear of it, whatever it is
+                recording.discard()
                 self.future.set_exception(error)
             else:
                 self.future.set_result(run)
@@ -58,10 +69,13 @@ class PendingRun:
 class Session:
     """A connection to a workflow service, the embedded one or any compatible; see `connect`."""
 
-    def __init__(self, client: Client, settings: Settings, service: Service | None = None) -> None:
+    def __init__(
+        self, client: Client, settings: Settings, service: Service | None = None, kept: History | None = None
+    ) -> None:
         self.client = client
         self.settings = settings
         self._service = service
+        self._history = kept
 
     @property
     def connection(self) -> str:
@@ -115,14 +129,20 @@ class Session:
         149.7
         """
         prepared = prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
+        recording = Recording(self._history, prepared, self.connection)
+        recording.begin()
         try:
             outcome = self.client.execute(
                 prepared.workflow, prepared.input, headers=prepared.headers, timeout=prepared.timeout
             )
         except Interrupted as interrupted:
-            run = self._run_of(prepared, interrupted.outcome)
+            run = recording.end(interrupted.outcome)
             raise RunInterrupted(describe_failure(run), run) from None
-        run = self._run_of(prepared, outcome)
+        except BaseException:
+            recording.discard()
+            raise
+        run = recording.end(outcome)
+        recording.flush()
         return run.raise_for_status() if check else run
 
     async def arun(
@@ -140,10 +160,19 @@ class Session:
         Arguments, result and errors are those of `run`; cancelling closes the connection.
         """
         prepared = prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
-        outcome = await self.client.aexecute(
-            prepared.workflow, prepared.input, headers=prepared.headers, timeout=prepared.timeout
-        )
-        run = self._run_of(prepared, outcome)
+        recording = Recording(self._history, prepared, self.connection)
+        await recording.abegin()
+        submission = self._submitted(prepared)
+        try:
+            outcome = await self.client.awaited(submission)
+        except asyncio.CancelledError:
+            recording.end(submission.known())
+            raise
+        except BaseException:
+            recording.discard()
+            raise
+        run = recording.end(outcome)
+        await recording.aflush()
         return run.raise_for_status() if check else run
 
     def submit(
@@ -157,20 +186,168 @@ class Session:
     ) -> PendingRun:
         """Start a run in the background; arguments as `run`, which never raises here for a failed run."""
         prepared = prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
-        submission = self.client.submit(
-            prepared.workflow, prepared.input, headers=prepared.headers, timeout=prepared.timeout
-        )
-        return PendingRun(self, prepared, submission)
+        recording = Recording(self._history, prepared, self.connection)
+        recording.begin()
+        return PendingRun(recording, self._submitted(prepared))
 
-    def _run_of(self, prepared: Prepared, outcome: Outcome) -> Run:
-        return Run.of(
-            outcome,
-            workflow=prepared.workflow,
-            input=prepared.input,
-            headers=prepared.headers,
-            tags=prepared.tags,
+    def _submitted(self, prepared: Prepared) -> Submission:
+        return self.client.submit(prepared.workflow, prepared.input, headers=prepared.headers, timeout=prepared.timeout)
+
+    @overload
+    def sweep(
+        self,
+        workflow: str,
+        given: Any = None,
+        *,
+        inputs: Any = None,
+        base: Mapping[str, Any] | None = None,
+        how: How = "grid",
+        concurrency: int = CONCURRENCY,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        tags: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        resume: bool | Literal["retry-unknown"] = False,
+        background: Literal[False] = False,
+        progress: bool = True,
+    ) -> RunSet: ...
+    @overload
+    def sweep(
+        self,
+        workflow: str,
+        given: Any = None,
+        *,
+        inputs: Any = None,
+        base: Mapping[str, Any] | None = None,
+        how: How = "grid",
+        concurrency: int = CONCURRENCY,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        tags: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        resume: bool | Literal["retry-unknown"] = False,
+        background: Literal[True],
+        progress: bool = True,
+    ) -> Job: ...
+    def sweep(
+        self, workflow: str, given: Any = None, *, inputs: Any = None, base: Mapping[str, Any] | None = None,
+        how: How = "grid", concurrency: int = CONCURRENCY, headers: Mapping[str, str] | None = None,
+        timeout: float | None = None, tags: Mapping[str, Any] | None = None, name: str | None = None,
+        resume: bool | Literal["retry-unknown"] = False, background: bool = False, progress: bool = True,
+    ) -> RunSet | Job:  # fmt: skip
+        """Run a workflow over many inputs, so many at once; never raises for a failed run.
+
+        Each run is recorded in the history before it is sent and again when it ends. A rate limit (429)
+        slows all of them down instead of failing any; so does a service that can't be reached, for as
+        long as the session's ``retry_for``.
+
+        Args:
+            workflow: its name or id.
+            given: what it runs over: a mapping of lists is a grid, whose keys may be paths
+                (``"order.qty"``); a DataFrame's rows, whose columns may be paths and whose missing cells
+                are left out; or any other iterable of inputs, taken as they are needed.
+            inputs: the same, by name.
+            base: what stands in every input besides.
+            how: ``"grid"``: every combination of the lists; ``"zip"``: their first values, their second, ...
+            concurrency: runs at once, from 1 to 1,000.
+            headers: handed to the workflow's functions besides the input.
+            timeout: seconds to wait for each answer; 310 by default.
+            tags: what to call each run; columns ``tags.<name>`` of the runs frame.
+            name: names the sweep in the history, so that it can be gone on with; each name once.
+            resume: go on with the sweep `name`: only inputs without a final record are sent. Those that
+                may have run (``unknown``) are not, unless ``"retry-unknown"`` is given; what never ran
+                (``unsent``, ``rejected``, ``cancelled``) is. The result holds the earlier runs, too.
+            background: return a `Job` at once.
+            progress: whether to show how far it is.
+
+        Returns:
+            The runs, in the order of the inputs. After an interrupt those that there are by then; what
+            was under way is ``unknown``.
+
+        Raises:
+            InputError: the first inputs can't be sent, or `name` is taken; nothing was sent.
+            WorkflowNotFound: no workflow has this name.
+            SweepStopped: it could not go on (an input that can't be sent, refused credentials, a history
+                that can't be written where `name` needs it); carries ``.runs``.
+
+        >>> import fgnb
+        >>> runs = fgnb.connect("local").sweep("order-triage", {"sku": ["A-100", "B-7"], "qty": range(1, 4)})
+        >>> len(runs), runs.frame["output.total"].sum()
+        (6, 413.4)
+        """
+        if (given is None) == (inputs is None):
+            raise InputError("a sweep takes its inputs once: as second argument, or as inputs=")
+        if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= MOST:
+            raise InputError(f"concurrency must be a number from 1 to {MOST:,}, not {concurrency!r}")
+        if resume not in (False, True, "retry-unknown"):
+            raise InputError(f"resume must be True, False or 'retry-unknown', not {resume!r}")
+        if name is None and resume:
+            raise InputError("resume goes on with a sweep that has a name: give name=")
+        if name is not None and (not isinstance(name, str) or not name.strip()):
+            raise InputError(f"name must be a text, not {name!r}")
+        if name is not None and self._history is None:
+            raise InputError(
+                "a sweep with a name needs the history, which is off (FGNB_HISTORY, or connect(history=...))"
+            )
+        common = prepare(workflow, headers=headers, timeout=timeout, tags=tags)
+        plan = inputs_of(given if inputs is None else inputs, base=base, how=how)
+        number = None
+        if name is not None and self._history is not None:
+            number = self._history.sweep(
+                name, workflow=common.workflow, connection=self.connection, resume=bool(resume)
+            )
+        order = Order(
+            workflow=common.workflow,
+            headers=common.headers,
+            tags=common.tags,
+            timeout=common.timeout,
             connection=self.connection,
+            concurrency=concurrency,
+            name=name,
+            sweep=number,
+            retry_unknown=resume == "retry-unknown",
         )
+        job = Job(self.client.asynchronous, self.client.start, order, plan, self._history, show=progress)
+        if background:
+            job.start()
+            return job
+        return job.run()
+
+    def history(
+        self,
+        workflow: str | None = None,
+        *,
+        status: str | Sequence[str] | None = None,
+        since: datetime | date | timedelta | str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+    ) -> RunSet:
+        """Return recorded runs, oldest first, from all notebooks on this machine.
+
+        What a crash left open is ``unknown``, and so is a run still under way in another process; the
+        reason tells which. Values under keys that look like secrets are ``***``.
+
+        Args:
+            workflow: only of this one, by the name or id that was given.
+            status: only of this status, or of one of these.
+            since: submitted at this time or later: a time, a day, or how long ago (a timedelta, or a text
+                such as ``"2h"``, ``"7d"``).
+            tags: only with these tags.
+            name: only of the sweep of this name, the latest run of each input.
+            limit: only the newest so many.
+
+        Raises:
+            HistoryError: it is off, or can't be read.
+            InputError: an argument is wrong.
+        """
+        if self._history is None:
+            raise HistoryError("the history is off (FGNB_HISTORY, or connect(history=...)): no run is recorded")
+        return self._history.select(workflow, status=status, since=since, tags=tags, name=name, limit=limit)
+
+    def find_runs(self, run_ids: Sequence[str]) -> list[Run]:
+        """Return those of the runs with these ids that the history holds."""
+        return self._history.find(run_ids) if self._history is not None else []
 
     def workflows(self) -> pd.DataFrame:
         """Return the workflows of the service: index ``name``, with id, description and times."""

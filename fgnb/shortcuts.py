@@ -5,30 +5,25 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from fgnb.client.blocking import Client
 from fgnb.config import settle
 from fgnb.connection import embedded_service, found_credentials, local_client, remote_client
-from fgnb.deployment import Deployment, Workflow
 from fgnb.errors import ConfigError
 from fgnb.local.functions import Isolation
 from fgnb.local.options import DEFAULTS, Options
-from fgnb.runs.compare import Comparison
-from fgnb.runs.compare import compare as compare_runs
+from fgnb.runs.keeping import history_at
 from fgnb.runs.run import Run
-from fgnb.runs.trace import Trace
 from fgnb.session import Session
 from fgnb.wire import EXPRESS_LIMIT
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from fgnb.client.credentials import Credentials
-    from fgnb.notebook.form import Form
 
 _default: Session | None = None
 
@@ -48,6 +43,7 @@ def connect(
     ca_bundle: str | os.PathLike[str] | None = None,
     proxy: str | None = None,
     log_bodies: bool | None = None,
+    history: str | os.PathLike[str] | None = None,
     limit: float = EXPRESS_LIMIT,
     isolation: Isolation = "thread",
     options: Options = DEFAULTS,
@@ -76,6 +72,7 @@ def connect(
         ca_bundle: a file or folder of certificate authorities, instead of the usual ones.
         proxy: the URL of a proxy, or ``"none"``; by default that of the environment.
         log_bodies: whether what is sent and answered goes to the log ``fgnb.client`` at level DEBUG.
+        history: the file that keeps the runs, or ``"off"``; see `fgnb.runs.keeping.history_at`.
         limit: seconds that an execution may take in the embedded service.
         isolation: where functions of the embedded service run that do not say themselves:
             ``"thread"``, or ``"process"``, where a crash or an endless loop costs only its own run.
@@ -108,7 +105,7 @@ def connect(
     elif (limit, isolation, options) != (EXPRESS_LIMIT, "thread", DEFAULTS):
         raise ConfigError("limit, isolation and options are those of the embedded service: give them to fgnb serve")
     client = remote_client(settings) if service is None else local_client(service, settings)
-    _default = Session(Client(client), settings, service)
+    _default = Session(Client(client), settings, service, history_at(history))
     return _default
 
 
@@ -117,63 +114,40 @@ def current() -> Session:
     return _default if _default is not None else connect()
 
 
-def run(
-    workflow: str,
-    input: Any = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    tags: Mapping[str, Any] | None = None,
-    check: bool = True,
-) -> Run:
-    """Run a workflow and wait for its result; see `Session.run`."""
-    return current().run(workflow, input, headers=headers, timeout=timeout, tags=tags, check=check)
+def find_runs(run_ids: Sequence[str]) -> list[Run]:
+    """Return those of the runs with these ids that the history of the current session holds."""
+    return current().find_runs(run_ids)
 
 
-async def arun(
-    workflow: str,
-    input: Any = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    tags: Mapping[str, Any] | None = None,
-    check: bool = True,
-) -> Run:
-    """Run a workflow from a coroutine; see `Session.arun`."""
-    return await current().arun(workflow, input, headers=headers, timeout=timeout, tags=tags, check=check)
+def _of_session(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that calls a method of the session connected last, with its signature and its help."""
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return method(current(), *args, **kwargs)
+
+    signature = inspect.signature(method)
+    call.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
+    call.__module__, call.__qualname__ = __name__, method.__name__
+    return call
 
 
-def workflows() -> pd.DataFrame:
-    """Return the workflows of the service as a DataFrame; see `Session.workflows`."""
-    return current().workflows()
-
-
-def workflow(workflow: str) -> Workflow:
-    """Return a workflow with its definition; see `Session.workflow`."""
-    return current().workflow(workflow)
-
-
-def deploy(source: str | Path | Mapping[str, Any], *, dry_run: bool = False) -> Deployment:
-    """Create a workflow, or replace the one of the same name; see `Session.deploy`."""
-    return current().deploy(source, dry_run=dry_run)
-
-
-def trace(run: Run | str) -> Trace:
-    """Return what happened at each state of a run; see `Session.trace`."""
-    return current().trace(run)
-
-
-def compare(*runs: Run, keep_equal: bool = False) -> Comparison:
-    """Compare runs: a row per path that differs, a column per run; see `Comparison`."""
-    return compare_runs(*runs, keep_equal=keep_equal)
-
-
-def form(workflow: str) -> Form:
-    """Return a form for a workflow's input, to fill, run and read; see `Session.form`."""
-    return current().form(workflow)
-
-
-for _function in (run, arun, workflows, workflow, deploy, trace, form):
-    # help(fgnb.run) is where people look: the whole text, not a reference to it
-    _function.__doc__ = getattr(Session, _function.__name__).__doc__
-compare.__doc__ = compare_runs.__doc__
+if TYPE_CHECKING:
+    _any = cast(Session, None)
+    run, arun, sweep, history = _any.run, _any.arun, _any.sweep, _any.history
+    workflows, workflow, deploy, trace, form = _any.workflows, _any.workflow, _any.deploy, _any.trace, _any.form
+else:
+    run, arun, sweep, history, workflows, workflow, deploy, trace, form = map(
+        _of_session,
+        (
+            Session.run,
+            Session.arun,
+            Session.sweep,
+            Session.history,
+            Session.workflows,
+            Session.workflow,
+            Session.deploy,
+            Session.trace,
+            Session.form,
+        ),
+    )

@@ -33,7 +33,7 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     """No setting of the developer's own reaches a test, and no test writes into the real home."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("FGNB_", "HUAWEICLOUD_", "HW_", "SSL_CERT_", "XDG_CONFIG_")) or (
+            if name.startswith(("FGNB_", "HUAWEICLOUD_", "HW_", "SSL_CERT_", "XDG_")) or (
                 name == "REQUESTS_CA_BUNDLE" or name.lower().endswith("_proxy")
             ):
                 patch.delenv(name)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fgnb
 from fgnb.client.outcome import Attempt
 from fgnb.errors import OutcomeUnknown, RequestRejected, WorkflowFailed
+from fgnb.paths import format_path
 from fgnb.runs.compare import MISSING, compare
 from fgnb.runs.run import STATUSES, NodeError, Run, describe_failure, new_run_id
 from fgnb.runs.runset import RunSet
@@ -181,7 +181,7 @@ flat = st.dictionaries(st.text(max_size=6), json_scalars | st.lists(json_scalars
 def test_flat_objects_come_out_of_the_frame_as_they_went_in(rows):
     frame = inputs(*rows).frame
     for key in {key for row in rows for key in row}:
-        column = fgnb.runs.frames.format_path((key,), "input")
+        column = format_path((key,), "input")
         expected = [row.get(key) for row in rows]
         found = cells(frame, column)
         assert found == expected

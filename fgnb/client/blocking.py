@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from fgnb.background import GRACE, BackgroundLoop
 from fgnb.client.client import AsyncClient
 from fgnb.client.outcome import Attempt, Outcome
 from fgnb.wire import DeleteAnswer, WorkflowInfo, WorkflowSummary
+
+T = TypeVar("T")
 
 GIVEN_UP = "given up by the user before the answer came"
 TICK = 0.2  # seconds between two wake-ups of a waiting event loop, so that it sees an interrupt
@@ -50,13 +52,17 @@ class Submission:
         self._attempt.given_up = True
         self._loop.loop.call_soon_threadsafe(lambda: self._task is not None and self._task.cancel())
 
+    def known(self) -> Outcome:
+        """Return what is known after a cancel, without waiting."""
+        return self._attempt.abandoned(GIVEN_UP)
+
     def give_up(self) -> Outcome:
         """Cancel, and return what is known within `fgnb.background.GRACE` seconds."""
         self.cancel()
         try:
             return self.future.result(GRACE)
         except (Exception, KeyboardInterrupt):  # not in time, or by an error of its own; or interrupted once more
-            return self._attempt.abandoned(GIVEN_UP)
+            return self.known()
 
 
 class Client:
@@ -102,7 +108,11 @@ class Client:
         self, workflow: str, input: Any, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
     ) -> Outcome:
         """Execute a workflow from a coroutine on any event loop; cancelling gives it up."""
-        submission = self.submit(workflow, input, headers=headers, timeout=timeout)
+        return await self.awaited(self.submit(workflow, input, headers=headers, timeout=timeout))
+
+    @staticmethod
+    async def awaited(submission: Submission) -> Outcome:
+        """Wait for a submission from a coroutine on any event loop; cancelling gives it up."""
         future = asyncio.wrap_future(submission.future)
         try:
             while not future.done():
@@ -111,6 +121,10 @@ class Client:
             submission.cancel()
             raise
         return future.result()
+
+    def start(self, call: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine on the loop of the client, such as a sweep's."""
+        return self._loop.submit(call)
 
     def list(self) -> tuple[WorkflowSummary, ...]:
         """Return all workflows of the project."""

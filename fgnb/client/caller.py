@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any, TypeVar
 
 from fgnb import jsontext
 from fgnb.background import forget_in_child
 from fgnb.client.outcome import Attempt
+from fgnb.client.pace import Pace
 from fgnb.client.refusal import error_body, hint, kind_of, may_send_again, message_of
-from fgnb.client.retry import Retry
+from fgnb.client.retry import CONNECTS, Retry
 from fgnb.config import RETRY_FOR
 from fgnb.errors import AnswerLost, ConnectionFailed
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response, Transport, parse
@@ -72,7 +74,8 @@ class Caller:
             timeout=timeout,
             on_sending=attempt.mark_sent,
         )
-        retry = Retry(self.retry_for)
+        pace = attempt.pace
+        retry = Retry(self.retry_for, connects=float("inf") if pace is not None else CONNECTS)
         if self._closed:
             raise ConnectionFailed("the session is closed: fgnb.connect() opens a new one")
         self.under_way += 1
@@ -81,13 +84,16 @@ class Caller:
                 attempt.count += 1
                 failed: ConnectionFailed | None = None
                 try:
-                    response = await self.transport.send(request)
+                    response = await (
+                        self.transport.send(request) if pace is None else self._in_turn(request, pace, attempt)
+                    )
                 except ConnectionFailed as error:
                     failed, pause, why = error, retry.after_failed_connection(), error.message
                 else:
                     if not _may_come_again(response):
                         return response
                     pause, why = retry.after_refusal(response.headers.get("retry-after")), f"status {response.status}"
+                    pause = pause if pace is None else 0.0  # the pace itself waits, for all of the sweep's runs
                 attempt.sent = False
                 if pause is not None:
                     _log.info("%s %s: attempt %d in %.1f s, after %s", method, path, attempt.count + 1, pause, why)
@@ -98,6 +104,21 @@ class Caller:
                     return response
         finally:
             self.under_way -= 1
+
+    async def _in_turn(self, request: Request, pace: Pace, attempt: Attempt) -> Response:
+        await pace.turn()
+        attempt.started = time.perf_counter()  # waiting for a turn is not the run's own time
+        response = None
+        try:
+            response = await self.transport.send(request)
+        finally:
+            if response is None:
+                pace.left()
+            elif _may_come_again(response):
+                pace.refused(response.headers.get("retry-after"))
+            else:
+                pace.passed()
+        return response
 
     async def call(
         self, method: str, path: str, kind: type[T], value: Any = None, headers: dict[str, str] | None = None

@@ -17,6 +17,7 @@ from fgnb.client.shared import SharedCall
 from fgnb.config import DEFAULT_TIMEOUT, RETRY_FOR
 from fgnb.errors import (
     AnswerLost,
+    AuthenticationFailed,
     ConnectionFailed,
     FgnbError,
     ServiceError,
@@ -196,6 +197,23 @@ class AsyncClient:
         if workflow in ids:
             return workflow
         raise WorkflowNotFound(workflow, list(self._ids))
+
+    async def check(self, workflow: str) -> None:
+        """Look a workflow up before many runs of it, so that a wrong name or key is told once.
+
+        Raises:
+            WorkflowNotFound: no workflow has this name.
+            AuthenticationFailed: the service does not know who is asking; a wrong signature for each of
+                many runs would lock the key.
+            ConfigError: there are no credentials, or no project.
+        """
+        try:
+            if await self.workflow_id(workflow) == workflow:
+                await self._show(workflow)  # a signed request; an id needs no look-up
+        except AuthenticationFailed:
+            raise
+        except ServiceError:
+            pass  # who may execute need not be allowed to look; the runs tell
 
     async def list(self) -> tuple[WorkflowSummary, ...]:
         """Return all workflows of the project, whatever the number of pages (page 06_1003)."""

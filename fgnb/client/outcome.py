@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fgnb import jsontext
+from fgnb.client.pace import Pace
 from fgnb.client.refusal import error_body, hint, message_of, nothing_ran
 from fgnb.errors import ServiceError
 from fgnb.wire import REQUEST_ID_HEADER, Response, SyncExecution, parse
@@ -34,10 +35,11 @@ _OURS = frozenset({"rejected", "unsent", "unknown", "cancelled"})
 class Outcome:
     """What became of one execution; `elapsed` is measured here, in seconds.
 
-    `raw` is the answer's JSON value, or its bytes where it is not JSON. `reason` says in words why
-    there is no `execution`, `hint` what to do about it. `streamed` says that the bytes may be those of
-    a workflow that streams its result (bestpractice 01_0288: chunked). `attempts` counts how often a connection was
-    tried for it. `node_names` gives the names of nodes by id where they were asked for.
+    `raw` is the answer's JSON value, or its bytes where it is not JSON; `body` is the answer as it came.
+    `reason` says in words why there is no `execution`, `hint` what to do about it. `streamed` says that the
+    bytes may be those of a workflow that streams its result (bestpractice 01_0288: chunked). `attempts` counts
+    how often a connection was tried for it. `node_names` gives the names of nodes by id where they were asked
+    for.
     """
 
     status: str
@@ -51,6 +53,7 @@ class Outcome:
     reason: str | None = None
     hint: str | None = None
     raw: Any = None
+    body: bytes | None = None
     streamed: bool = False
     attempts: int = 1
     node_names: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class Attempt:
     sent: bool = False
     count: int = 0
     given_up: bool = False
+    pace: Pace | None = None  # of the sweep it belongs to
     outcome: Outcome | None = None
 
     def mark_sent(self) -> None:
@@ -120,18 +124,16 @@ class Attempt:
             is_json = True
         except ValueError:
             raw, is_json = response.body, False
-        known: dict[str, Any] = {"http_status": status, "request_id": request_id, "raw": raw}
+        known: dict[str, Any] = {"http_status": status, "request_id": request_id, "raw": raw, "body": response.body}
         if status == 200:
             reason = _unreadable(response)
             if is_json:
                 try:
-                    execution = parse(raw, SyncExecution)
+                    execution = read_execution(raw)
                 except ValueError as error:
-                    reason = f"the answer is not as documented: {error}"
+                    reason = str(error)
                 else:
-                    if execution.status not in _OURS:
-                        return self._end(execution.status, execution=execution, **known)
-                    reason = f"the service answered with the status '{execution.status}', which only fgnb gives"
+                    return self._end(execution.status, execution=execution, **known)
             if _streamed(response):
                 known |= {"streamed": True, "raw": response.body}
             return self._end("unknown", reason=reason, **known)
@@ -147,6 +149,21 @@ class Attempt:
 
     def _told(self, reason: str) -> str:
         return f"{reason} (after {self.count} attempts)" if self.count > 1 else reason
+
+
+def read_execution(raw: Any) -> SyncExecution:
+    """Read an answer's JSON value as a complete execution.
+
+    Raises:
+        ValueError: it is none, or has a status that only fgnb gives.
+    """
+    try:
+        execution = parse(raw, SyncExecution)
+    except ValueError as error:
+        raise ValueError(f"the answer is not as documented: {error}") from None
+    if execution.status in _OURS:
+        raise ValueError(f"the service answered with the status '{execution.status}', which only fgnb gives")
+    return execution
 
 
 def _streamed(response: Response) -> bool:

@@ -20,6 +20,7 @@ class Retry:
 
     Args:
         budget: seconds from now in which another attempt may begin; 0 for none.
+        connects: how many attempts at a connection are made within it.
         clock: in seconds.
         chance: a number from 0 to 1, at random.
     """
@@ -28,21 +29,23 @@ class Retry:
         self,
         budget: float,
         *,
+        connects: float = CONNECTS,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._chance = chance
         self._end = clock() + budget
+        self._most = connects
         self._connects = 1
         self._pause = PAUSE
 
     def after_failed_connection(self) -> float | None:
         """Return the seconds to wait before the next attempt, or None to give up."""
-        if self._connects >= CONNECTS:
+        if self._connects >= self._most:
             return None
         self._connects += 1
-        return self._within_budget(self._jittered(CONNECT_PAUSE * 2 ** (self._connects - 2)))
+        return self._within_budget(self._jittered(min(LONGEST, CONNECT_PAUSE * 2 ** min(self._connects - 2, 9))))
 
     def after_refusal(self, retry_after: str | None) -> float | None:
         """Return the seconds to wait after "too many requests", or None to give up.

@@ -148,10 +148,12 @@ class Run(Shown):
         headers: Mapping[str, str] | None = None,
         tags: Mapping[str, Any] | None = None,
         connection: str = "",
+        run_id: str | None = None,
     ) -> Run:
         """Make a run of what was sent and what became of it."""
         execution = outcome.execution
         return cls(
+            run_id=run_id or new_run_id(),
             workflow=workflow,
             workflow_id=outcome.workflow_id,
             execution_id=execution.execution_id if execution else None,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fgnb.errors import did_you_mean
 from fgnb.runs.run import Run
@@ -13,6 +14,9 @@ from fgnb.wiring import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Lists = Literal["keep", "expand"]
 
 
 class RunSet(Shown, Sequence[Run]):
@@ -23,10 +27,18 @@ class RunSet(Shown, Sequence[Run]):
     """
 
     def __init__(self, runs: Iterable[Run] = ()) -> None:
-        self._runs = tuple(runs)
-        for run in self._runs:
+        held = tuple(runs)
+        for run in held:
             if not isinstance(run, Run):
                 raise TypeError(f"a RunSet holds runs, not {type(run).__name__}")
+        self._runs: Sequence[Run] = held
+
+    @classmethod
+    def over(cls, runs: Sequence[Run]) -> RunSet:
+        """Return a set over a sequence that makes its runs as they are asked for, such as of the history."""
+        made = cls()
+        made._runs = runs
+        return made
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -42,13 +54,17 @@ class RunSet(Shown, Sequence[Run]):
         if isinstance(key, str):
             return self._by_id(key)
         if isinstance(key, slice):
-            return RunSet(self._runs[key])
+            return RunSet.over(self._runs[key])
         if hasattr(key, "__index__") and not hasattr(key, "__len__"):
             return self._runs[operator.index(key)]
         return RunSet(run for run, chosen in zip(self._runs, self._mask(key), strict=True) if chosen)
 
+    @cached_property
+    def _ids(self) -> list[str]:
+        return [run.run_id for run in self._runs]
+
     def _mask(self, key: Any) -> list[bool]:
-        mask, index, ids = list(key), getattr(key, "index", None), [run.run_id for run in self._runs]
+        mask, index, ids = list(key), getattr(key, "index", None), self._ids
         if not callable(index) and index is not None and list(index) != ids:
             # A Series of another order or length, such as of a sorted frame: aligned by run id, as in pandas.
             by_id = dict(zip(index, mask, strict=True))
@@ -58,17 +74,25 @@ class RunSet(Shown, Sequence[Run]):
         return [_true(value) for value in mask]
 
     def _by_id(self, run_id: str) -> Run:
-        for run in self._runs:
-            if run.run_id == run_id:
-                return run
-        ids = [run.run_id for run in self._runs]
-        raise KeyError(f"no run has the id '{run_id}'{did_you_mean(run_id, ids)}")
+        try:
+            return self._runs[self._places[run_id]]
+        except KeyError:
+            raise KeyError(f"no run has the id '{run_id}'{did_you_mean(run_id, self._ids)}") from None
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        places: dict[str, int] = {}
+        for place, run_id in enumerate(self._ids):
+            places.setdefault(run_id, place)  # a run may stand there twice
+        return places
 
     def __add__(self, other: Iterable[Run]) -> RunSet:
         return RunSet((*self._runs, *other))
 
     def __eq__(self, other: object) -> bool:
-        return self._runs == other._runs if isinstance(other, RunSet) else NotImplemented
+        if not isinstance(other, RunSet):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self._runs, other._runs, strict=True))
 
     __hash__ = None  # type: ignore[assignment]  # as of the runs in it
 
@@ -83,6 +107,12 @@ class RunSet(Shown, Sequence[Run]):
 
         return handed_out(self._frame)
 
+    def to_frame(self, *, lists: Lists = "keep") -> pd.DataFrame:
+        """Return the runs frame as `frame` does; ``lists="expand"`` gives the items of lists columns of their own."""
+        from fgnb.runs.frames import runs_frame
+
+        return self.frame if lists == "keep" else runs_frame(self, lists=lists)
+
     @property
     def errors(self) -> pd.DataFrame:
         """The errors frame: one row per node error; see `fgnb.runs.frames.errors_frame`."""
@@ -90,25 +120,40 @@ class RunSet(Shown, Sequence[Run]):
 
         return handed_out(self._errors)
 
+    @property
+    def inputs(self) -> pd.DataFrame:
+        """The inputs: index `run_id`, a column per path; ``sweep(workflow, inputs=runs.inputs)`` runs them again."""
+        from fgnb.runs.frames import inputs_frame
+
+        return inputs_frame(self)
+
+    @property
+    def outputs(self) -> pd.DataFrame:
+        """The outputs: index `run_id`, a column per path."""
+        from fgnb.runs.frames import outputs_frame
+
+        return outputs_frame(self)
+
     @cached_property
     def _frame(self) -> pd.DataFrame:
         from fgnb.runs.frames import runs_frame
 
-        return runs_frame(self._runs)
+        return runs_frame(self)
 
     @cached_property
     def _errors(self) -> pd.DataFrame:
         from fgnb.runs.frames import errors_frame
 
-        return errors_frame(self._runs)
+        return errors_frame(self)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many runs there are of each status, in order of their first appearance."""
+        return dict(Counter(run.status for run in self._runs))
 
     def __repr__(self) -> str:
-        counts: dict[str, int] = {}
-        for run in self._runs:
-            counts[run.status] = counts.get(run.status, 0) + 1
-        return (
-            f"<RunSet of {len(self)}: {', '.join(f'{count} {status}' for status, count in counts.items()) or 'empty'}>"
-        )
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
+        return f"<RunSet of {len(self)}: {counts or 'empty'}>"
 
 
 def _true(value: Any) -> bool:

@@ -1,0 +1,75 @@
+"""The command line's group of commands, and what several of them share: where to connect, how to show errors."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fgnb import __version__
+from fgnb.errors import FgnbError, FgnbWarning
+
+if TYPE_CHECKING:
+    from fgnb.session import Session
+
+Where = dict[str, str | None]
+INTERRUPTED = 130  # exit code, as of a shell
+
+
+class _Group(click.Group):
+    """Shows fgnb's own errors as one message without a traceback; exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
+        except FgnbError as error:
+            click.echo(f"fgnb: {error}", err=True)
+            ctx.exit(2)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any, **named: Any
+) -> None:
+    ours = issubclass(category, FgnbWarning)
+    text = f"fgnb: warning: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno)
+    click.echo(text, err=True, nl=False)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fgnb")
+def main() -> None:
+    """Run FunctionGraph express workflows.
+
+    Where: --endpoint, --region or --profile; FGNB_ENDPOINT or FGNB_PROFILE; the profile 'default' of
+    the nearest fgnb.toml; the cloud, if there are credentials and FGNB_REGION. Else the embedded
+    service of fgnb runs them, which has a few sample workflows: fgnb workflows.
+    """
+
+
+def connection(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where to connect, as one argument `where` for `connected`."""
+
+    @click.option("--endpoint", metavar="URL", help="A compatible service, or 'local'; default FGNB_ENDPOINT.")
+    @click.option("--profile", metavar="NAME", help="A profile of fgnb.toml; default FGNB_PROFILE, else 'default'.")
+    @click.option("--region", metavar="ID", help="A region of Huawei Cloud; default FGNB_REGION.")
+    @functools.wraps(command)
+    def with_where(*args: Any, endpoint: str | None, profile: str | None, region: str | None, **kwargs: Any) -> None:
+        command(*args, where={"target": endpoint, "profile": profile, "region": region}, **kwargs)
+
+    return with_where
+
+
+def connected(where: Where) -> contextlib.closing[Session]:
+    """Return a session as those options say, which is closed in the end."""
+    from fgnb.shortcuts import connect
+
+    return contextlib.closing(connect(where["target"], profile=where["profile"], region=where["region"]))
+
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")

@@ -1,0 +1,63 @@
+"""The commands about runs: run, and its results as text or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fgnb.cli.group import INTERRUPTED, Where, as_json_option, connected, connection
+from fgnb.errors import RunInterrupted
+
+
+@click.command()
+@click.argument("workflow")
+@click.option(
+    "-i", "--input", "source", metavar="JSON|@FILE", default="{}", help="The input; a file may be JSON or YAML."
+)
+@click.option("-t", "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Default 310.")
+@connection
+@as_json_option
+@click.pass_context
+def run(ctx: click.Context, workflow: str, source: str, timeout: float | None, where: Where, as_json: bool) -> None:
+    """Run WORKFLOW and show the result.
+
+    The exit code is 0 if the run succeeded, 1 if it did not, 2 if the command itself is wrong.
+
+    \b
+    fgnb run order-triage -i '{"sku": "A-100", "qty": 3}'
+    fgnb run order-triage -i @order.yaml --json
+    """  # noqa: D301  # \b is click's mark for lines that stay as they are
+    from fgnb.render.run import card_text
+
+    value = _read_input(source)
+    try:
+        with connected(where) as session:
+            done = session.run(workflow, value, timeout=timeout, check=False)
+    except RunInterrupted as interrupted:
+        click.echo(f"fgnb: {interrupted}", err=True)
+        ctx.exit(INTERRUPTED)
+    click.echo(_run_json(done) if as_json else card_text(done, width=_width()))
+    ctx.exit(0 if done.ok else 1)
+
+
+def _read_input(source: str) -> Any:
+    from fgnb import jsontext
+    from fgnb.local.loading import read_file
+
+    return read_file(Path(source[1:])) if source.startswith("@") else jsontext.loads(source)
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _run_json(done: Any) -> str:
+    record = dataclasses.asdict(done)
+    del record["raw"]  # the answer as it came holds nothing that the other members do not
+    return json.dumps(record, ensure_ascii=False, indent=2, default=lambda time: time.isoformat())

@@ -1,0 +1,59 @@
+"""How far a sweep is: one line of text, a bar in HTML."""
+
+from __future__ import annotations
+
+from fgnb.render import html
+from fgnb.render.run import elapsed_text
+from fgnb.render.text import WIDTH, cut, one_line
+from fgnb.runs.progress import Progress
+from fgnb.runs.sweep import Job
+
+_ENDS = {"cancelled": "cancelled", "interrupted": "interrupted", "stopped": "stopped"}
+
+
+def show(progress: Progress) -> dict[str, str]:
+    """Return the progress as a MIME bundle."""
+    return {"text/plain": line(progress), "text/html": _html(progress)}
+
+
+def show_job(job: Job) -> dict[str, str]:
+    """Return a sweep's progress as a MIME bundle."""
+    return show(job.progress)
+
+
+def line(progress: Progress, width: int = WIDTH) -> str:
+    """Return the progress on one line of at most `width` cells."""
+    return cut("  ".join([one_line(progress.title), *_parts(progress)]), width)
+
+
+def _parts(progress: Progress) -> list[str]:
+    if progress.over:
+        first = f"{progress.done:,} runs in {elapsed_text(progress.elapsed)}"
+        parts = [*([_ENDS[progress.state]] if progress.state in _ENDS else []), first]
+    elif progress.total:
+        ended = progress.done + progress.skipped
+        parts = [f"{ended:,} of {progress.total:,} ({ended / progress.total:.0%})"]
+    else:
+        parts = [f"{progress.done:,} runs"]
+    if progress.skipped:
+        parts.append(f"{progress.skipped:,} done before")
+    parts += [f"{count:,} {status}" for status, count in progress.counts.items() if status != "success"]
+    if not progress.over:
+        parts.append(f"{progress.rate:,.3g}/s")
+        if progress.left is not None:
+            parts.append(f"{elapsed_text(progress.left)} left")
+    if progress.note:
+        parts.append(progress.note)
+    return parts
+
+
+def _html(progress: Progress) -> str:
+    head = f"{html.span(progress.title, 'font-weight:600')} &nbsp;{html.muted(', '.join(_parts(progress)))}"
+    total = progress.total or progress.done + progress.skipped + progress.under_way
+    shares = [(html.OTHER_COLOUR, progress.skipped)]
+    shares += [(html.STATUS_COLOURS.get(status, html.OTHER_COLOUR), count) for status, count in progress.counts.items()]
+    bars = "".join(
+        f'<div style="background:{colour};width:{100 * count / total:.3f}%"></div>' for colour, count in shares if count
+    )
+    bar = f'<div style="display:flex;height:6px;max-width:480px;background:rgba(128,128,128,.25)">{bars}</div>'
+    return html.frame_box(f"<div>{head}</div>{bar}", html.OTHER_COLOUR)

@@ -1,0 +1,433 @@
+"""The history: every run through fgnb, from all notebooks at once, in one database file."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import re
+import sqlite3
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import TimeoutError as WaitTimeout
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from fgnb import jsontext
+from fgnb.background import BackgroundLoop, forget_in_child
+from fgnb.errors import HistoryError, HistoryWarning, InputError, did_you_mean
+from fgnb.runs.database import open_database, prune
+from fgnb.runs.owners import Owners
+from fgnb.runs.redact import mask_json
+from fgnb.runs.run import STATUSES, Run
+from fgnb.runs.runset import RunSet
+from fgnb.runs.stored import COLUMNS, Record, Stored, ending, microseconds, run_of, text
+from fgnb.runs.writer import Writer
+
+NEVER_RAN = ("rejected", "unsent", "cancelled")
+AT_EXIT = 5.0  # seconds that the end of the interpreter waits for what is still to be written
+_AGO = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d|w)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A run that is about to be sent; `input` is JSON.
+
+    A run of a named sweep has the number of the `sweep`, a `key` that names its input there, and the
+    number of the pass over the inputs: the same key twice in one pass are two runs.
+    """
+
+    run_id: str
+    workflow: str
+    input: bytes
+    headers: Mapping[str, str]
+    tags: Mapping[str, Any]
+    connection: str
+    submitted_at: datetime
+    sweep: int | None = None
+    key: bytes | None = None
+    sweep_pass: int = 0
+    retry_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose a run is: `row` is its record, None if it could not be written.
+
+    If it is not `ours`, the record stands for an input that somebody has sent or is about to send.
+    """
+
+    row: int | None
+    ours: bool = True
+
+
+class History:
+    """The runs kept in one file; nothing is opened before the first of them.
+
+    SQLite in WAL mode: many processes of one machine read and write it at once, and what was written
+    survives the end of any of them. It does not belong on a network file system.
+
+    Args:
+        path: the file.
+        max_age: seconds after which runs are deleted, when a process writes for the first time; None for never.
+        max_size: bytes above which the oldest runs are deleted then; None for no limit.
+    """
+
+    def __init__(self, path: Path, *, max_age: float | None = None, max_size: int | None = None) -> None:
+        self.path = path
+        self.max_age = max_age
+        self.max_size = max_size
+        self.forget()
+        forget_in_child(self)
+
+    @staticmethod
+    def at(path: Path, *, max_age: float | None = None, max_size: int | None = None) -> History:
+        """Return the history at a path: one for each in a process."""
+        with _known_lock:
+            found = _known.setdefault(str(path), History(path))
+            found.max_age, found.max_size = max_age, max_size
+            return found
+
+    def forget(self) -> None:
+        """Start with nothing open, in the child of a fork."""
+        self._writer = Writer(self._open_to_write)
+        self._owners: Owners | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._passes = 0
+        self._warned = False
+
+    # Writing: in the writer's thread, but for what asks it.
+
+    def begin(self, opening: Opening) -> Claim:
+        """Record that a run is about to be sent; returns when that is on disk.
+
+        Raises:
+            HistoryError: it can't be written, and the run is one of a named sweep.
+        """
+        try:
+            return BackgroundLoop.wait(self._writer.ask(self._claim(opening)))
+        except (OSError, sqlite3.Error, HistoryError) as error:
+            return self._unrecorded(opening, error)
+
+    async def abegin(self, opening: Opening) -> Claim:
+        """Do the same from a coroutine."""
+        try:
+            return await self._writer.aask(self._claim(opening))
+        except (OSError, sqlite3.Error, HistoryError) as error:
+            return self._unrecorded(opening, error)
+
+    def _unrecorded(self, opening: Opening, error: Exception) -> Claim:
+        said = str(error) if isinstance(error, HistoryError) else f"the history {self.path} can't be written: {error}"
+        if opening.key is not None:
+            raise HistoryError(
+                f"{said}. A sweep with a name promises that nothing is sent twice, and needs it"
+            ) from None
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"{said}. Runs go on, but are not recorded", HistoryWarning, stacklevel=3)
+        return Claim(None)
+
+    def _claim(self, opening: Opening) -> Callable[[sqlite3.Connection], Claim]:
+        def claim(database: sqlite3.Connection) -> Claim:
+            if opening.key is None:
+                return Claim(self._insert(database, opening, None))
+            seen = "INSERT INTO seen VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count"
+            occurrence = database.execute(seen, (opening.sweep_pass, opening.key)).fetchone()[0]
+            place = (opening.sweep, opening.key, occurrence)
+            standing = "SELECT id, status, owner FROM runs WHERE sweep = ? AND key = ? AND occurrence = ?"
+            found = database.execute(standing, place).fetchone()
+            if found is not None:
+                row, status, owner = found
+                if not (status in NEVER_RAN or (opening.retry_unknown and self._may_have_run(database, status, owner))):
+                    return Claim(row, ours=False)
+                database.execute("UPDATE runs SET key = NULL WHERE id = ?", (row,))
+            return Claim(self._insert(database, opening, occurrence))
+
+        return claim
+
+    def _may_have_run(self, database: sqlite3.Connection, status: str | None, owner: int | None) -> bool:
+        if status is None:
+            assert self._owners is not None  # noqa: S101  # made when the database was opened
+            return not self._owners.told(database, owner)[0]  # what is under way elsewhere is not ours to try again
+        return status == "unknown"
+
+    def _insert(self, database: sqlite3.Connection, opening: Opening, occurrence: int | None) -> int | None:
+        assert self._owners is not None  # noqa: S101
+        values = (
+            opening.run_id,
+            text(opening.workflow),
+            microseconds(opening.submitted_at),
+            text(opening.connection),
+            mask_json(opening.input),
+            mask_json(jsontext.dumps(opening.headers)) if opening.headers else None,
+            mask_json(jsontext.dumps(opening.tags)) if opening.tags else None,
+            self._owners.enter(database),
+            opening.sweep,
+            opening.key,
+            occurrence,
+        )
+        return database.execute(
+            "INSERT INTO runs (run_id, workflow, submitted_at, connection, input, headers, tags, owner, sweep, key,"
+            " occurrence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        ).lastrowid
+
+    def end(self, claim: Claim, run: Run, body: bytes | None) -> bool:
+        """Record the end of a run, soon; returns whether its record says all of it, nothing masked.
+
+        Args:
+            claim: what `begin` gave.
+            run: the run.
+            body: the service's answer as it came, if there was one.
+        """
+        row = claim.row
+        if row is None:
+            return False
+        answer = None if body is None else mask_json(body)
+        values = (*ending(run), answer, row)
+
+        def end(database: sqlite3.Connection) -> None:
+            database.execute(
+                "UPDATE runs SET status = ?, workflow_id = ?, elapsed = ?, request_id = ?, http_status = ?,"
+                " error_code = ?, reason = ?, hint = ?, more = ?, answer = ? WHERE id = ?",
+                values,
+            )
+
+        self._writer.put(end)
+        return answer is body and _is_plain(run)
+
+    def discard(self, claim: Claim) -> None:
+        """Take a record back, soon: nothing was sent, and there was nothing to send."""
+        row = claim.row
+        if row is not None:
+            self._writer.put(lambda database: database.execute("DELETE FROM runs WHERE id = ?", (row,)))
+
+    def flush(self) -> None:
+        """Return when all is written that was to be; or can't be, which has been told."""
+        with contextlib.suppress(OSError, sqlite3.Error, HistoryError):
+            BackgroundLoop.wait(self._writer.ask(lambda database: None))
+
+    async def aflush(self) -> None:
+        """Do the same from a coroutine."""
+        with contextlib.suppress(OSError, sqlite3.Error, HistoryError):
+            await self._writer.aask(lambda database: None)
+
+    def sweep(self, name: str, *, workflow: str, connection: str, resume: bool) -> int:
+        """Return the number of a named sweep, which is begun if there is none of that name.
+
+        Raises:
+            InputError: there is one, and it is not to be gone on with, or is of something else.
+            HistoryError: the history can't be written.
+        """
+
+        def find(database: sqlite3.Connection) -> int:
+            found = database.execute("SELECT id, workflow, connection FROM sweeps WHERE name = ?", (name,)).fetchone()
+            if found is None:
+                made = database.execute(
+                    "INSERT INTO sweeps (name, workflow, connection) VALUES (?, ?, ?)", (name, workflow, connection)
+                ).lastrowid
+                assert made is not None  # noqa: S101
+                return made
+            number: int = found[0]
+            counted = "SELECT count(*) FROM runs WHERE sweep = ? AND key IS NOT NULL"
+            count = database.execute(counted, (number,)).fetchone()[0]
+            if (found[1], found[2]) != (workflow, connection):
+                raise InputError(
+                    f"the sweep '{name}' is of {found[1]} at {found[2]}, not of {workflow} at {connection}:"
+                    " take another name"
+                )
+            if count and not resume:
+                raise InputError(
+                    f"a sweep '{name}' has {count:,} runs in the history: resume=True goes on with it,"
+                    " or take another name"
+                )
+            return number
+
+        number: int = self._asked(find)
+        return number
+
+    def start_pass(self) -> int:
+        """Return the number of a new pass over the inputs of a sweep."""
+        self._passes += 1
+        return self._passes
+
+    def _asked(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        try:
+            return BackgroundLoop.wait(self._writer.ask(work))
+        except (OSError, sqlite3.Error) as error:
+            raise HistoryError(f"the history {self.path} can't be written: {error}") from None
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        database = self._open()
+        prune(database, max_age=self.max_age, max_size=self.max_size)
+        return database
+
+    def _open(self) -> sqlite3.Connection:
+        database = open_database(self.path)
+        # On disk, so that a sweep of millions takes no memory for it; gone with the connection.
+        database.execute(
+            "CREATE TEMP TABLE seen (pass INTEGER, key BLOB, count INTEGER, PRIMARY KEY (pass, key)) WITHOUT ROWID"
+        )
+        if self._owners is None:
+            self._owners = Owners(self.path.with_name(self.path.name + "-owners"))
+        return database
+
+    # Reading: in the thread that asks.
+
+    def select(
+        self,
+        workflow: str | None = None,
+        *,
+        status: str | Sequence[str] | None = None,
+        since: datetime | date | timedelta | str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+    ) -> RunSet:
+        """Return recorded runs, oldest first; see `fgnb.session.Session.history`.
+
+        Raises:
+            HistoryError: it can't be read.
+            InputError: an argument is wrong.
+        """
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise InputError(f"limit must be a number of runs, not {limit!r}")
+        self.flush()
+        with self._reading() as database:
+            conditions, values = _conditions(workflow, status, since, tags)
+            if name is not None:
+                conditions.append("sweep = ? AND key IS NOT NULL")
+                values.append(_sweep_called(database, name))
+            where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+            order = "ORDER BY submitted_at DESC, id DESC"
+            query = f"SELECT id FROM runs{where} {order} LIMIT ?"  # noqa: S608  # the conditions are our own texts
+            rows = [row for (row,) in database.execute(query, (*values, -1 if limit is None else limit))]
+        return RunSet.over(self.stored(rows[::-1]))
+
+    def stored(self, rows: Sequence[int]) -> Stored:
+        """Return the runs of some records, read when they are asked for."""
+        return Stored(rows, self._read)
+
+    def find(self, run_ids: Sequence[str]) -> list[Run]:
+        """Return the runs of these ids that are recorded."""
+        self.flush()
+        with self._reading() as database:
+            found = [
+                row
+                for start in range(0, len(run_ids), 500)
+                for (row,) in database.execute(
+                    f"SELECT id FROM runs WHERE run_id IN ({_marks(run_ids[start : start + 500])})",  # noqa: S608
+                    run_ids[start : start + 500],
+                )
+            ]
+        return list(self.stored(found))
+
+    def _read(self, rows: Sequence[int]) -> list[Run]:
+        with self._reading() as database:
+            query = f"SELECT {COLUMNS} FROM runs WHERE id IN ({_marks(rows)})"  # noqa: S608
+            records: dict[int, Record] = {record[0]: record for record in database.execute(query, list(rows))}
+            missing = [row for row in rows if row not in records]
+            if missing:
+                raise HistoryError(f"{len(missing):,} runs have been deleted from the history {self.path} meanwhile")
+            owners = self._owners
+            assert owners is not None  # noqa: S101  # made by `_reading`
+            return [run_of(records[row], lambda owner: owners.told(database, owner)) for row in rows]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._reader is None:
+                    self._reader = self._open()
+                yield self._reader
+            except (OSError, sqlite3.Error) as error:
+                self._reader = None
+                raise HistoryError(f"the history {self.path} can't be read: {error}") from None
+
+
+def _is_plain(run: Run) -> bool:
+    """Whether nothing that was sent is masked in its record."""
+    sent = [jsontext.dumps(part) for part in (run.input, dict(run.headers), dict(run.tags))]
+    return all(mask_json(part) is part for part in sent)
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _sweep_called(database: sqlite3.Connection, name: str) -> int:
+    names = {known: number for number, known in database.execute("SELECT id, name FROM sweeps")}
+    if name not in names:
+        raise InputError(f"the history has no sweep '{name}'{did_you_mean(name, names, form=repr('{}'))}")
+    number: int = names[name]
+    return number
+
+
+def _conditions(
+    workflow: str | None, status: Any, since: Any, tags: Mapping[str, Any] | None
+) -> tuple[list[str], list[Any]]:
+    conditions: list[str] = []
+    values: list[Any] = []
+    if workflow is not None:
+        conditions.append("(workflow = ? OR workflow_id = ?)")
+        values += [workflow, workflow]
+    if status is not None:
+        wanted = [status] if isinstance(status, str) else list(status)
+        if wrong := next((each for each in wanted if not isinstance(each, str)), None):
+            raise InputError(f"a status is a text such as {', '.join(STATUSES[:3])}, not {wrong!r}")
+        conditions.append(f"coalesce(status, 'unknown') IN ({_marks(wanted)})")
+        values += wanted
+    if since is not None:
+        conditions.append("submitted_at >= ?")
+        values.append(microseconds(_time(since)))
+    for tag, value in (tags or {}).items():
+        if isinstance(value, (dict, list)):
+            raise InputError("a tag is looked for by a text, a number, true, false or null", path=f"tags.{tag}")
+        kinds = {bool: ("true", "false"), int: ("integer", "real"), float: ("integer", "real"), str: ("text",)}
+        types = ("null",) if value is None else kinds[bool] if isinstance(value, bool) else kinds[type(value)]
+        if isinstance(value, bool):
+            types = ("true",) if value else ("false",)
+        same = "" if value is None or isinstance(value, bool) else " AND atom = ?"
+        conditions.append(
+            f"EXISTS (SELECT 1 FROM json_each(CAST(tags AS TEXT)) WHERE key = ? AND type IN ({_marks(types)}){same})"  # noqa: S608
+        )
+        values += [tag, *types, *([value] if same else [])]
+    return conditions, values
+
+
+def _time(since: datetime | date | timedelta | str) -> datetime:
+    """Return a moment; one without a zone is local."""
+    if isinstance(since, str):
+        if found := _AGO.fullmatch(since.strip()):
+            since = timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
+        else:
+            try:
+                since = datetime.fromisoformat(since.strip())
+            except ValueError:
+                raise InputError(
+                    f"since is a time such as 2026-11-24 or 2026-11-24T08:00, or how long ago, such as 90s, 15min, 2h,"
+                    f" 7d, 4w, not '{since}'"
+                ) from None
+    if isinstance(since, timedelta):
+        return datetime.now(UTC) - since
+    if not isinstance(since, datetime):
+        if not isinstance(since, date):
+            raise InputError(f"since is a time, a day, or how long ago, not {since!r}")
+        since = datetime.combine(since, time())
+    return since.astimezone(UTC)
+
+
+_known: dict[str, History] = {}
+_known_lock = threading.Lock()
+
+
+@atexit.register
+def _flush_all() -> None:
+    for history in list(_known.values()):
+        if history._writer.is_used:
+            with contextlib.suppress(WaitTimeout, OSError, sqlite3.Error, HistoryError):
+                history._writer.ask(lambda database: None).result(AT_EXIT)

@@ -1,0 +1,147 @@
+"""Records of runs and the runs that they tell of: written as the service answered, read as a `Run` again."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fgnb import jsontext
+from fgnb.client.outcome import Outcome, read_execution
+from fgnb.runs.run import Run
+
+CHUNK = 1000  # records that are read at once
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+COLUMNS = (
+    "id, run_id, workflow, workflow_id, status, submitted_at, elapsed, connection, input, headers, tags, request_id,"
+    " http_status, error_code, reason, hint, answer, more, owner"
+)
+Record = tuple[Any, ...]
+
+
+def microseconds(time: datetime) -> int:
+    """Return a time as microseconds since the epoch."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def text(value: str | None) -> str | bytes | None:
+    """Return a text as SQLite takes it: one with lone surrogates, which JSON has, as bytes."""
+    if value is None or value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+    return value
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+def ending(run: Run) -> tuple[Any, ...]:
+    """Return what is known of a run at its end, but for the answer."""
+    names = {error.node_id: error.node_name for error in run.node_errors if error.node_name is not None}
+    more: dict[str, Any] = {"names": names} if names else {}
+    if isinstance(run.raw, bytes):
+        more["bytes"] = True
+    return (
+        text(run.status),
+        text(run.workflow_id),
+        run.elapsed,
+        text(run.request_id),
+        run.http_status,
+        text(run.error_code),
+        text(run.reason),
+        text(run.hint),
+        jsontext.dumps(more) if more else None,
+    )
+
+
+def run_of(record: Record, told: Callable[[int | None], tuple[bool, str]]) -> Run:
+    """Return the run of a record.
+
+    Args:
+        record: `COLUMNS`.
+        told: whether the process of a record that is still open may be alive, and which it is.
+    """
+    (
+        _, run_id, workflow, workflow_id, status, submitted_at, elapsed, connection, input, headers, tags, request_id,
+        http_status, error_code, reason, hint, answer, more, owner,
+    ) = record  # fmt: skip
+    kept = json.loads(more) if more is not None else {}
+    if status is None:
+        alive, who = told(owner)
+        status = "unknown"
+        reason = (
+            f"still under way in {who}" if alive else f"{who} ended before the answer came: the service may have run it"
+        )
+    raw, execution = None, None
+    if answer is not None:
+        raw = _raw(answer, as_bytes="bytes" in kept)
+        if http_status == 200 and not isinstance(raw, bytes):
+            try:
+                execution = read_execution(raw)
+            except ValueError:
+                execution = None
+    outcome = Outcome(
+        status=_text(status),
+        submitted_at=_EPOCH + submitted_at * _MICROSECOND,
+        elapsed=elapsed if elapsed is not None else 0.0,
+        workflow_id=_text(workflow_id),
+        execution=execution,
+        http_status=http_status,
+        request_id=_text(request_id),
+        error_code=_text(error_code),
+        reason=_text(reason),
+        hint=_text(hint),
+        raw=raw,
+        node_names=kept.get("names", {}),
+    )
+    return Run.of(
+        outcome,
+        workflow=_text(workflow),
+        input=jsontext.loads_answer(input),
+        headers=jsontext.loads_answer(headers) if headers is not None else None,
+        tags=jsontext.loads_answer(tags) if tags is not None else None,
+        connection=_text(connection),
+        run_id=run_id,
+    )
+
+
+def _raw(answer: bytes, *, as_bytes: bool) -> Any:
+    if as_bytes:
+        return answer
+    try:
+        return jsontext.loads_answer(answer)
+    except ValueError:
+        return answer
+
+
+class Stored(Sequence[Run]):
+    """Runs that are read from the history when they are asked for.
+
+    Args:
+        rows: the numbers of their records.
+        read: gives the runs of some records, in their order.
+    """
+
+    def __init__(self, rows: Sequence[int], read: Callable[[Sequence[int]], list[Run]]) -> None:
+        self._rows = array("q", rows)
+        self._read = read
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return Stored(self._rows[key], self._read)
+        return self._read([self._rows[key]])[0]
+
+    def __iter__(self) -> Iterator[Run]:
+        for start in range(0, len(self._rows), CHUNK):
+            yield from self._read(self._rows[start : start + CHUNK])

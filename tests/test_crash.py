@@ -1,0 +1,157 @@
+"""What is left of a sweep whose process was killed, and how it is gone on with: nothing is sent twice."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+import fgnb
+from tests.workflow_stub import WorkflowStub, success
+
+INPUTS = 800
+KILLS = 50
+PROGRAM = """
+import json, sys
+import fgnb
+url, history, retry = sys.argv[1:4]
+session = fgnb.connect(url, history=history, retry_for=0)
+print("ready", flush=True)
+runs = session.sweep(
+    "echo", {"n": range(int(sys.argv[4]))}, name="march", resume=retry or True, concurrency=8, progress=False
+)
+print(json.dumps([[run.input["n"], run.status] for run in runs]))
+"""
+
+
+@pytest.fixture
+def stub():
+    """A service that takes some milliseconds for each run."""
+    stub = WorkflowStub(lambda value: success(value | {"double": 2 * value["n"]}), delay=0.004)
+    yield stub
+    stub.close()
+
+
+def sweeping(tmp_path, stub, retry="", count=INPUTS):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    command = [sys.executable, str(program), stub.url, str(tmp_path / "history.db"), retry, str(count)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n", process.stderr.read()
+    return process
+
+
+def finished(process):
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def test_killed_fifty_times_and_resumed_until_done_no_input_is_sent_twice(tmp_path, stub):
+    chance = random.Random(20261124)
+    killed = 0
+    for _ in range(KILLS):
+        process = sweeping(tmp_path, stub)
+        time.sleep(chance.uniform(0.0, 0.06))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+    results = finished(sweeping(tmp_path, stub))
+    assert killed == KILLS
+
+    sent = Counter(value["n"] for value in stub.inputs)
+    assert max(sent.values()) == 1, "no input was sent twice"
+    assert [number for number, _ in results] == list(range(INPUTS)), "one record for each input, in their order"
+    statuses = Counter(status for _, status in results)
+    assert set(statuses) <= {"success", "unknown"}
+    assert statuses["success"] >= INPUTS - 8 * KILLS
+    unknown = {number for number, status in results if status == "unknown"}
+    assert set(range(INPUTS)) - unknown <= set(sent), "what is a success was sent"
+
+    runs = fgnb.connect(stub.url, history=tmp_path / "history.db").history(name="march")
+    assert sorted(run.input["n"] for run in runs) == list(range(INPUTS))
+    assert all(run.output["double"] == 2 * run.input["n"] for run in runs if run.ok)
+    assert all("ended" in run.reason for run in runs if run.status == "unknown")
+
+    retried = finished(sweeping(tmp_path, stub, retry="retry-unknown"))
+    assert Counter(status for _, status in retried) == {"success": INPUTS}
+    again = Counter(value["n"] for value in stub.inputs)
+    assert {number for number, count in again.items() if count > 1} <= unknown, "only what was asked for"
+
+
+def test_two_that_resume_the_same_sweep_at_once_never_send_one_input_twice(tmp_path, stub):
+    first, second = sweeping(tmp_path, stub, count=1000), sweeping(tmp_path, stub, count=1000)
+    results = finished(first), finished(second)
+    sent = Counter(value["n"] for value in stub.inputs)
+    assert sent == Counter(range(1000))
+    for result in results:
+        assert sorted(number for number, _ in result) == list(range(1000))
+    runs = fgnb.connect(stub.url, history=tmp_path / "history.db").history(name="march")
+    assert Counter(run.status for run in runs) == {"success": 1000}
+
+
+def test_input_that_was_dropped_before_it_was_sent_is_sent_by_a_resume(tmp_path, stub, connect):
+    session = connect("http://127.0.0.1:9", history=tmp_path / "history.db")  # nobody listens there
+    lost = session.sweep("48aff955-ea10-4ffd-b426-190bc192dc14", {"n": range(3)}, name="a", progress=False)
+    assert lost.counts == {"unsent": 3}
+    again = session.sweep(
+        "48aff955-ea10-4ffd-b426-190bc192dc14", {"n": range(3)}, name="a", resume=True, progress=False
+    )
+    assert again.counts == {"unsent": 3}
+    assert {run.run_id for run in again}.isdisjoint({run.run_id for run in lost}), "they were tried again"
+    assert len(session.history(name="a")) == 3
+    assert len(session.history()) == 6, "each attempt is kept"
+
+
+def test_resume_sends_only_what_has_no_final_record(tmp_path, stub, connect):
+    session = connect(stub.url, history=tmp_path / "history.db")
+    first = session.sweep("echo", {"n": range(5)}, name="march", progress=False)
+    more = session.sweep("echo", {"n": range(8)}, name="march", resume=True, progress=False)
+    assert [run.input["n"] for run in more] == list(range(8))
+    assert list(more[:5]) == list(first)
+    assert Counter(value["n"] for value in stub.inputs) == Counter(range(8))
+
+
+def test_one_input_given_three_times_is_three_runs_and_a_resume_sends_none_again(tmp_path, stub, connect):
+    session = connect(stub.url, history=tmp_path / "history.db")
+    inputs = [{"n": 1}, {"n": 2}, {"n": 1}, {"n": 1}]
+    first = session.sweep("echo", inputs, name="march", progress=False)
+    again = session.sweep("echo", inputs, name="march", resume=True, progress=False)
+    assert len(stub.inputs) == 4
+    assert sorted(run.run_id for run in again) == sorted(run.run_id for run in first)
+    assert [run.input for run in again] == inputs
+
+
+def test_order_of_keys_does_not_make_another_input(tmp_path, stub, connect):
+    session = connect(stub.url, history=tmp_path / "history.db")
+    session.sweep("echo", [{"n": 1, "m": {"a": 1, "b": 2}}], name="march", progress=False)
+    session.sweep("echo", [{"m": {"b": 2, "a": 1}, "n": 1}], name="march", resume=True, progress=False)
+    assert len(stub.inputs) == 1
+
+
+def test_taken_name_is_refused_before_anything_is_sent(tmp_path, stub, connect):
+    session = connect(stub.url, history=tmp_path / "history.db")
+    session.sweep("echo", {"n": range(2)}, name="march", progress=False)
+    with pytest.raises(fgnb.InputError, match="resume=True"):
+        session.sweep("echo", {"n": range(4)}, name="march", progress=False)
+    with pytest.raises(fgnb.InputError, match="march"):
+        session.sweep("other", {"n": range(4)}, name="march", resume=True, progress=False)
+    assert len(stub.inputs) == 2
+
+
+def test_run_that_is_under_way_is_on_disk_before_it_is_sent(tmp_path, connect):
+    seen = []
+
+    def reply(value):
+        seen.extend(fgnb.connect("local", history=tmp_path / "history.db").history())
+        return success(value)
+
+    stub = WorkflowStub(reply)
+    run = connect(stub.url, history=tmp_path / "history.db").run("echo", {"n": 1})
+    stub.close()
+    assert [(found.run_id, found.status, found.input) for found in seen] == [(run.run_id, "unknown", {"n": 1})]
+    assert "under way" in seen[0].reason

@@ -1,0 +1,272 @@
+"""The history: one database for all processes, which loses nothing and is left alone where it can't be used."""
+
+import asyncio
+import multiprocessing
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import fgnb
+from fgnb.runs import keeping
+from fgnb.runs.history import Claim, History, Opening
+from fgnb.runs.run import new_run_id
+from tests.exact import exact
+from tests.workflow_stub import WorkflowStub
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "kept" / "history.db"
+
+
+@pytest.fixture
+def session(connect, path):
+    return connect("local", history=path)
+
+
+def opening(**more):
+    values = {"run_id": new_run_id(), "workflow": "w", "input": b"{}", "headers": {}, "tags": {}, "connection": "local"}
+    return Opening(**(values | {"submitted_at": datetime.now(UTC)} | more))
+
+
+def test_nothing_is_opened_before_the_first_run(connect, path):
+    session = connect("local", history=path)
+    assert not path.parent.exists()
+    session.run("order-triage", {"sku": "A-100", "qty": 3})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_runs_come_back_as_they_were(session):
+    done = session.run("order-triage", {"sku": "A-100", "qty": 3, "big": 2**80, "none": None}, tags={"try": 1})
+    failed = session.run("order-triage", {"sku": "Z-1"}, headers={"x": "1"}, check=False)
+    found = session.history()
+    assert list(found) == [done, failed]
+    assert exact(found[0].input) == exact(done.input)
+    assert found.errors.equals(fgnb.RunSet([done, failed]).errors)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        lambda value: (200, {"execution_id": "e", "status": "success", "output": None, "errors": []}),
+        lambda value: (200, {"execution_id": "e", "status": "timeout"}),
+        lambda value: (200, {"execution_id": "e", "status": "unsent"}),
+        lambda value: (200, ["no", "execution"]),
+        lambda value: (400, {"error_code": "FGS.3002", "error_msg": "no", "request_id": "r"}),
+        lambda value: (500, "what"),
+    ],
+)
+def test_every_kind_of_answer_comes_back_as_it_was(connect, path, reply):
+    stub = WorkflowStub(reply)
+    session = connect(stub.url, history=path)
+    run = session.run("echo", {"n": 1}, check=False)
+    stub.close()
+    assert list(session.history()) == [run]
+
+
+def test_runs_from_coroutines_and_in_the_background_are_recorded(session):
+    run = asyncio.run(session.arun("order-triage", {"sku": "A-100", "qty": 1}))
+    pending = session.submit("order-triage", {"sku": "A-100", "qty": 2}).future.result(5)
+    assert list(session.history()) == [run, pending]
+
+
+def test_wrong_name_leaves_no_record(session):
+    with pytest.raises(fgnb.WorkflowNotFound):
+        session.run("order-triagee", {})
+    assert len(session.history()) == 0
+
+
+def test_off_keeps_nothing_and_says_so(connect, monkeypatch):
+    monkeypatch.setenv("FGNB_HISTORY", "off")
+    session = connect("local")
+    session.run("order-triage", {"sku": "A-100", "qty": 3})
+    with pytest.raises(fgnb.HistoryError, match="is off"):
+        session.history()
+
+
+def test_filters(session):
+    for qty in (1, 2, 3):
+        session.run("order-triage", {"sku": "A-100", "qty": qty}, tags={"try": qty, "ok": True})
+    session.run("order-triage", {"sku": "Z-1"}, check=False)
+
+    def quantities(**options):
+        return [run.input.get("qty") for run in session.history(**options)]
+
+    assert quantities(status="fail") == [None]
+    assert quantities(status=["success"], limit=2) == [2, 3]
+    assert quantities(tags={"try": 2}) == [2]
+    assert quantities(tags={"ok": 1}) == []
+    assert quantities(tags={"ok": True, "try": 3}) == [3]
+    assert quantities(workflow="batch-order") == []
+    assert len(quantities(since="1h")) == 4
+    assert quantities(since=datetime.now(UTC) + timedelta(hours=1)) == []
+    assert len(quantities(since=timedelta(days=1))) == 4
+
+
+@pytest.mark.parametrize(
+    "options", [{"since": "yesterday"}, {"since": 5}, {"limit": -1}, {"status": 5}, {"name": "mrach"}]
+)
+def test_wrong_filters_are_told(session, options):
+    with pytest.raises((fgnb.InputError, TypeError)):
+        session.history(**options)
+
+
+def test_secrets_are_masked_before_they_are_written(session, path):
+    canary = "canary-7f3a91c2"
+    run = session.run(
+        "order-triage",
+        {"sku": "A-100", "qty": 3, "password": canary, "auth": {"access_token": canary}, "max_tokens": 5},
+        headers={"X-Auth-Token": canary},
+        tags={"apiKey": canary},
+    )
+    assert run.input["password"] == canary
+    found = session.history()[0]
+    assert found.input == {
+        "sku": "A-100",
+        "qty": 3,
+        "password": "***",
+        "auth": {"access_token": "***"},
+        "max_tokens": 5,
+    }
+    assert found.headers == {"X-Auth-Token": "***"}
+    assert found.tags == {"apiKey": "***"}
+    assert all(canary.encode() not in file.read_bytes() for file in path.parent.iterdir())
+
+
+def write_many(path, count, number):
+    history = History.at(path)
+    stub = datetime.now(UTC)
+    claims = [history.begin(opening(workflow=f"w{number}", submitted_at=stub)) for _ in range(20)]
+    futures = [history._writer.ask(history._claim(opening(workflow=f"w{number}"))) for _ in range(count - 20)]
+    claims += [future.result(60) for future in futures]
+    for claim in claims:
+        assert claim.row is not None
+    history.flush()
+
+
+def test_four_processes_write_ten_thousand_runs_each_at_once(path):
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=write_many, args=(path, 10_000, number)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    with sqlite3.connect(path) as database:
+        counts = Counter(dict(database.execute("SELECT workflow, count(*) FROM runs GROUP BY workflow")))
+        assert counts == {f"w{number}": 10_000 for number in range(4)}
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    database.close()
+
+
+@pytest.mark.parametrize("content", [b"this is no database, but long enough to be looked at" * 40, b"x"])
+def test_damaged_file_is_kept_and_costs_the_record_only(connect, path, content):
+    path.parent.mkdir()
+    path.write_bytes(content)
+    session = connect("local", history=path)
+    with pytest.warns(fgnb.HistoryWarning, match="left as it is"):
+        assert session.run("order-triage", {"sku": "A-100", "qty": 3}).ok
+    assert session.run("order-triage", {"sku": "A-100", "qty": 3}).ok, "told once"
+    with pytest.raises(fgnb.HistoryError, match="left as it is"):
+        session.history()
+    with pytest.raises(fgnb.HistoryError):
+        session.sweep("order-triage", [{"sku": "A-100", "qty": 1}], name="a", progress=False)
+    assert path.read_bytes() == content
+
+
+def test_newer_and_foreign_databases_are_kept(connect, path):
+    connect("local", history=path).run("order-triage", {"sku": "A-100", "qty": 3})
+    for number, change in enumerate(("PRAGMA user_version = 99", "PRAGMA application_id = 5")):
+        copy = path.with_name(f"copy{number}.db")
+        copy.write_bytes(path.read_bytes())
+        with sqlite3.connect(copy) as database:
+            database.execute("CREATE TABLE IF NOT EXISTS mine (a)")
+            database.execute(change)
+        database.close()
+        before = copy.read_bytes()
+        with pytest.raises(fgnb.HistoryError, match=r"newer fgnb|another program"):
+            connect("local", history=copy).history()
+        assert copy.read_bytes() == before
+
+
+def test_folder_in_place_of_the_file_costs_the_record_only(connect, path):
+    path.mkdir(parents=True)
+    with pytest.warns(fgnb.HistoryWarning, match="can't be written"):
+        assert connect("local", history=path).run("order-triage", {"sku": "A-100", "qty": 3}).ok
+
+
+def test_full_disk_costs_the_record_not_the_run(connect, path):
+    session = connect("local", history=path)
+    session.run("order-triage", {"sku": "A-100", "qty": 1})
+    session._history._writer.ask(lambda database: database.execute("PRAGMA max_page_count = 1").fetchall()).result(5)
+    text = "x" * 100_000
+    with pytest.warns(fgnb.HistoryWarning, match="full"):
+        assert session.run("order-triage", {"sku": "A-100", "qty": 2, "text": text}).ok
+    session._history._writer.ask(lambda database: database.execute("PRAGMA max_page_count = 100000").fetchall()).result(
+        5
+    )
+    assert session.run("order-triage", {"sku": "A-100", "qty": 3}).ok
+    assert [run.input["qty"] for run in session.history()] == [1, 3]
+
+
+def test_what_is_queued_at_the_end_of_the_interpreter_is_written(tmp_path):
+    program = (
+        "import fgnb, sys\n"
+        "s = fgnb.connect('local', history=sys.argv[1])\n"
+        "pending = [s.submit('order-triage', {'sku': 'A-100', 'qty': n}) for n in range(50)]\n"
+        "[p.future.result(10) for p in pending]\n"
+    )
+    path = tmp_path / "history.db"
+    subprocess.run([sys.executable, "-c", program, path], check=True, timeout=30)
+    runs = fgnb.connect("local", history=path).history()
+    assert runs.counts == {"success": 50}
+
+
+def test_old_and_many_runs_are_deleted_when_limits_are_set(path):
+    old = History(path)
+    for age in (10, 5, 0):
+        claim = old.begin(opening(submitted_at=datetime.now(UTC) - timedelta(days=age)))
+        old.end(claim, fgnb.Run(workflow="w", status="success", submitted_at=datetime.now(UTC), elapsed=0.1), None)
+    open_claim = old.begin(opening(submitted_at=datetime.now(UTC) - timedelta(days=9)))
+    assert isinstance(open_claim, Claim)
+    old.flush()
+    young = History(path, max_age=7 * 86400)
+    young.flush()
+    assert len(young.select()) == 3, "one is too old, and one that is under way stays"
+    small = History(path, max_size=1)
+    small.flush()
+    assert len(small.select()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [("FGNB_HISTORY_MAX_AGE", "90"), ("FGNB_HISTORY_MAX_SIZE", "lots"), ("FGNB_HISTORY_MAX_AGE", "0d")],
+)
+def test_limits_that_cannot_be_read_are_told(monkeypatch, variable, text):
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(fgnb.ConfigError, match=variable):
+        keeping.history_at()
+
+
+def test_forked_child_has_a_history_of_its_own(connect, path):
+    session = connect("local", history=path)
+    session.run("order-triage", {"sku": "A-100", "qty": 1})
+    child = os.fork()
+    if child == 0:
+        try:
+            claim = session._history.begin(opening(workflow="child"))
+            os._exit(0 if claim.row is not None else 1)
+        except BaseException:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    found = session.history("child")
+    assert [run.status for run in found] == ["unknown"]
+    assert "ended before the answer came" in found[0].reason
