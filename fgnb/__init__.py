@@ -65,9 +65,9 @@ if TYPE_CHECKING:
     from fgnb.local.loading import validate
     from fgnb.local.options import Options
     from fgnb.runs.compare import Comparison, compare
+    from fgnb.runs.job import Job
     from fgnb.runs.run import NodeError, Run
     from fgnb.runs.runset import RunSet
-    from fgnb.runs.sweep import Job
     from fgnb.runs.trace import Trace
     from fgnb.secret import Secret
     from fgnb.session import Session
@@ -174,7 +174,7 @@ _HOMES = {
         "fgnb.shortcuts",
     ),
     "compare": "fgnb.runs.compare",
-    "Job": "fgnb.runs.sweep",
+    "Job": "fgnb.runs.job",
 }
 
 _hooks.update(
@@ -187,7 +187,6 @@ _hooks.update(
         "show Deployment": "fgnb.render.deployment:show",
         "frame Deployment": "fgnb.render.deployment:frame",
         "show Job": "fgnb.render.progress:show_job",
-        "plots": "fgnb.render.plots:Plots",
         "progress": "fgnb.notebook.progress:open_display",
         "find runs": "fgnb.shortcuts:find_runs",
         "form": "fgnb.notebook.form:Form",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fgnb import wiring
 from fgnb.client.blocking import Client, Interrupted, Submission
-from fgnb.client.outcome import Outcome
 from fgnb.client.projects import ProjectOfRegion
 from fgnb.config import Settings
 from fgnb.deployment import Deployment, Workflow
@@ -26,11 +24,13 @@ from fgnb.local.service import Service
 from fgnb.runs.compare import Comparison
 from fgnb.runs.compare import compare as compare_runs
 from fgnb.runs.inputs import How, inputs_of
+from fgnb.runs.job import Job
+from fgnb.runs.pending import PendingRun
 from fgnb.runs.prepare import Prepared, prepare
 from fgnb.runs.recording import Recording
 from fgnb.runs.run import Run, describe_failure
 from fgnb.runs.runset import RunSet
-from fgnb.runs.sweep import Job, Order
+from fgnb.runs.sweep import CONCURRENCY, order_of
 from fgnb.runs.trace import Trace
 
 if TYPE_CHECKING:
@@ -38,32 +38,6 @@ if TYPE_CHECKING:
 
     from fgnb.notebook.form import Form
     from fgnb.runs.history import History
-
-CONCURRENCY = 32  # runs of a sweep at once
-MOST = 1000
-
-
-class PendingRun:
-    """A run under way in the background; `future` gives the `Run`, whatever becomes of it."""
-
-    def __init__(self, recording: Recording, submission: Submission) -> None:
-        self._submission = submission
-        self.future: Future[Run] = Future()
-
-        def ended(done: Future[Outcome]) -> None:
-            try:
-                run = recording.end(done.result())
-            except BaseException as error:  # whoever waits must hear of it, whatever it is
-                recording.discard()
-                self.future.set_exception(error)
-            else:
-                self.future.set_result(run)
-
-        submission.future.add_done_callback(ended)
-
-    def cancel(self) -> None:
-        """Give the run up: the connection is closed, and the run tells what is known."""
-        self._submission.cancel()
 
 
 class Session:
@@ -272,40 +246,15 @@ class Session:
 
         >>> import fgnb
         >>> runs = fgnb.connect("local").sweep("order-triage", {"sku": ["A-100", "B-7"], "qty": range(1, 4)})
-        >>> len(runs), runs.frame["output.total"].sum()
-        (6, 413.4)
+        >>> runs.frame["output.total"].tolist()
+        [49.9, 99.8, 149.7, 129.0, 258.0, 387.0]
         """
         if (given is None) == (inputs is None):
             raise InputError("a sweep takes its inputs once: as second argument, or as inputs=")
-        if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= MOST:
-            raise InputError(f"concurrency must be a number from 1 to {MOST:,}, not {concurrency!r}")
-        if resume not in (False, True, "retry-unknown"):
-            raise InputError(f"resume must be True, False or 'retry-unknown', not {resume!r}")
-        if name is None and resume:
-            raise InputError("resume goes on with a sweep that has a name: give name=")
-        if name is not None and (not isinstance(name, str) or not name.strip()):
-            raise InputError(f"name must be a text, not {name!r}")
-        if name is not None and self._history is None:
-            raise InputError(
-                "a sweep with a name needs the history, which is off (FGNB_HISTORY, or connect(history=...))"
-            )
-        common = prepare(workflow, headers=headers, timeout=timeout, tags=tags)
+        prepared = prepare(workflow, headers=headers, timeout=timeout, tags=tags)
         plan = inputs_of(given if inputs is None else inputs, base=base, how=how)
-        number = None
-        if name is not None and self._history is not None:
-            number = self._history.sweep(
-                name, workflow=common.workflow, connection=self.connection, resume=bool(resume)
-            )
-        order = Order(
-            workflow=common.workflow,
-            headers=common.headers,
-            tags=common.tags,
-            timeout=common.timeout,
-            connection=self.connection,
-            concurrency=concurrency,
-            name=name,
-            sweep=number,
-            retry_unknown=resume == "retry-unknown",
+        order = order_of(
+            prepared, self._history, connection=self.connection, concurrency=concurrency, name=name, resume=resume
         )
         job = Job(self.client.asynchronous, self.client.start, order, plan, self._history, show=progress)
         if background:

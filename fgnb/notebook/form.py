@@ -35,7 +35,8 @@ from fgnb.runs.runset import RunSet
 from fgnb.values import to_json
 
 if TYPE_CHECKING:
-    from fgnb.session import PendingRun, Session
+    from fgnb.runs.pending import PendingRun
+from fgnb.session import Session
 
 TICK = 0.2  # seconds between two paintings of the elapsed time
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fgnb.render import html
 from fgnb.render.run import elapsed_text
 from fgnb.render.text import WIDTH, cut, one_line
+from fgnb.runs.job import Job
 from fgnb.runs.progress import Progress
-from fgnb.runs.sweep import Job
 
 _ENDS = {"cancelled": "cancelled", "interrupted": "interrupted", "stopped": "stopped"}
 

@@ -9,11 +9,10 @@ came. Nothing goes through float, nothing is guessed from text. null and a missi
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
-from operator import itemgetter
+from itertools import islice
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from fgnb.paths import Path, format_path, leaves
+from fgnb.runs.levels import walk
 
 if TYPE_CHECKING:
     from fgnb.runs.runset import Lists
@@ -32,8 +32,6 @@ WHOLE = "."  # names the column of values as a whole where there is no root; no 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_SAMPLE = 100  # objects whose keys are looked for in all others; only what they lack is found one by one
-_SPARSE = 4  # where an object has fewer than one in so many of their keys, all are found one by one
 
 
 def in_chunks(values: Iterable[T], take: Callable[[list[T]], None]) -> None:
@@ -45,6 +43,7 @@ def in_chunks(values: Iterable[T], take: Callable[[list[T]], None]) -> None:
             if not chunk:
                 return
             take(chunk)
+            del chunk  # before the next one is made
 
 
 @contextmanager
@@ -85,7 +84,7 @@ class Flattened:
 
     def add(self, values: Sequence[Any]) -> None:
         """Add rows."""
-        found = {leaf.path: leaf for leaf in _walk(values, self._expand)}
+        found = {leaf.path: leaf for leaf in walk(values, lists=self._expand)}
         new = {path: leaf.first for path, leaf in found.items() if path not in self._columns}
         for row in sorted(set(new.values())):
             for path, _ in leaves(values[row], lists=self._expand):
@@ -103,128 +102,6 @@ class Flattened:
         for name in list(names):
             arrays[name] = names.pop(name).array(self._rows)  # popped: pieces go as soon as they are joined
         return arrays
-
-
-class _Leaf(NamedTuple):
-    """The values at a path, in some of the rows; None where there is none.
-
-    `rows` is None for all rows; `first` is the first row that has the path.
-    """
-
-    path: Path
-    rows: list[int] | None
-    values: Sequence[Any]
-    kinds: set[type]
-    first: int
-
-
-class _Node(NamedTuple):
-    """Like a leaf, but what is below it is not yet known, unless `leaf`; `first` is a position in `values`."""
-
-    path: Path
-    rows: list[int] | None
-    values: Sequence[Any]
-    first: int = 0
-    leaf: bool = False
-
-
-def _walk(values: Sequence[Any], expand: bool) -> Iterator[_Leaf]:
-    """Yield all leaves, level by level: one path of all rows is one turn of the loop, not one cell."""
-    containers = (dict, list) if expand else (dict,)
-    root = _Node((), None, values)
-    waiting = [root] if all(values) else _chosen(root, [row for row, it in enumerate(values) if it not in (None, {})])
-    while waiting:
-        node = waiting.pop()
-        kinds = set(map(type, node.values))
-        if node.leaf or not any(issubclass(kind, containers) for kind in kinds):
-            first = node.first if node.rows is None else node.rows[node.first]
-            yield _Leaf(node.path, node.rows, node.values, kinds, first)
-        elif len(kinds) == 1 and all(node.values):
-            waiting += _below(node, containers)
-        else:
-            waiting += _apart(node, containers)
-
-
-def _apart(node: _Node, containers: tuple[type, ...]) -> Iterator[_Node]:
-    """Yield what is below the objects, below the lists if they are containers, and the leaves among them."""
-    places: dict[type, list[int]] = {dict: [], list: [], NoneType: []}
-    for place, value in enumerate(node.values):
-        inside = value and isinstance(value, containers)
-        places[NoneType if not inside else dict if isinstance(value, dict) else list].append(place)
-    yield from (part._replace(leaf=True) for part in _chosen(node, places[NoneType]))
-    for kind in (dict, list):
-        for part in _chosen(node, places[kind]):
-            yield from _below(part, containers)
-
-
-def _chosen(node: _Node, places: list[int]) -> list[_Node]:
-    """Return the part of a node at some positions of its values; nothing if there are none."""
-    if not places:
-        return []
-    if len(places) == len(node.values):
-        return [node]
-    rows = places if node.rows is None else [node.rows[place] for place in places]
-    return [_Node(node.path, rows, [node.values[place] for place in places])]
-
-
-def _below(node: _Node, containers: tuple[type, ...]) -> Iterator[_Node]:
-    """Yield the members of a node all of whose values are objects, or all lists, and none is empty."""
-    each = _members(node.values, containers) if isinstance(node.values[0], dict) else _items(node.values)
-    for step, places, values, first in each:
-        if places is None or node.rows is None:
-            rows = node.rows if places is None else places
-        else:
-            rows = [node.rows[place] for place in places]
-        yield _Node((*node.path, step), rows, values, first)
-
-
-_Member = tuple[str | int, list[int] | None, list[Any], int]
-"""A key or position, the places that have it (None: all), the values there, and which of them is the first."""
-
-
-def _members(objects: Sequence[dict[str, Any]], containers: tuple[type, ...]) -> Iterator[_Member]:
-    sample = objects[:_SAMPLE]
-    usual = dict.fromkeys(chain.from_iterable(sample))
-    if sum(map(len, sample)) * _SPARSE < len(usual) * len(sample):
-        usual = {}
-    left = sum(map(len, objects))
-    for key in usual:
-        try:
-            yield key, None, list(map(itemgetter(key), objects)), 0
-            left -= len(objects)
-            continue
-        except KeyError:
-            there = [place for place, value in enumerate(objects) if key in value]
-            left -= len(there)
-        values = [value.get(key) for value in objects]
-        if any(issubclass(kind, containers) for kind in set(map(type, values))):
-            # null is a leaf beside what is below the others; where the key is missing there is none
-            yield key, there, [objects[place][key] for place in there], 0
-        else:
-            yield key, None, values, there[0]
-    if left:
-        yield from _other_members(objects, usual)
-
-
-def _other_members(objects: Sequence[dict[str, Any]], usual: Mapping[str, None]) -> Iterator[_Member]:
-    cells: dict[str, tuple[list[int], list[Any]]] = {}
-    for place, value in enumerate(objects):
-        for key, member in value.items():
-            if key not in usual:
-                if key not in cells:
-                    cells[key] = ([], [])
-                places, values = cells[key]
-                places.append(place)
-                values.append(member)
-    for key, (places, values) in cells.items():
-        yield key, places, values, 0
-
-
-def _items(lists: Sequence[list[Any]]) -> Iterator[_Member]:
-    places = range(len(lists))
-    for position in range(max(map(len, lists))):
-        places = [place for place in places if len(lists[place]) > position]  # type: ignore[assignment]
-        yield position, list(places), [lists[place][position] for place in places], 0
 
 
 class _Piece(NamedTuple):
@@ -382,11 +259,14 @@ def _text_array(pieces: list[_Piece], rows: int) -> Any:
 
     parts, end = [], 0
     for piece in pieces:
-        parts += [pa.nulls(piece.where.start - end, pa.large_string()), piece.values]
+        if piece.where.start > end:
+            parts.append(pa.nulls(piece.where.start - end, pa.large_string()))
+        parts.append(piece.values)
         end = piece.where.stop
-    parts.append(pa.nulls(rows - end, pa.large_string()))
+    if rows > end or not parts:
+        parts.append(pa.nulls(rows - end, pa.large_string()))
     dtype: Any = pd.StringDtype("pyarrow")
-    return dtype.__from_arrow__(pa.concat_arrays(parts))
+    return dtype.__from_arrow__(parts[0] if len(parts) == 1 else pa.concat_arrays(parts))
 
 
 def texts(values: Iterable[str | None]) -> Any:

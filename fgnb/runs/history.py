@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import re
 import sqlite3
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as WaitTimeout
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,15 @@ from fgnb.background import BackgroundLoop, forget_in_child
 from fgnb.errors import HistoryError, HistoryWarning, InputError, did_you_mean
 from fgnb.runs.database import open_database, prune
 from fgnb.runs.owners import Owners
+from fgnb.runs.query import conditions_of, marks
 from fgnb.runs.redact import mask_json
-from fgnb.runs.run import STATUSES, Run
+from fgnb.runs.run import Run
 from fgnb.runs.runset import RunSet
 from fgnb.runs.stored import COLUMNS, Record, Stored, ending, microseconds, run_of, text
 from fgnb.runs.writer import Writer
 
 NEVER_RAN = ("rejected", "unsent", "cancelled")
 AT_EXIT = 5.0  # seconds that the end of the interpreter waits for what is still to be written
-_AGO = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d|w)")
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +296,7 @@ class History:
             raise InputError(f"limit must be a number of runs, not {limit!r}")
         self.flush()
         with self._reading() as database:
-            conditions, values = _conditions(workflow, status, since, tags)
+            conditions, values = conditions_of(workflow, status, since, tags)
             if name is not None:
                 conditions.append("sweep = ? AND key IS NOT NULL")
                 values.append(_sweep_called(database, name))
@@ -320,7 +318,7 @@ class History:
                 row
                 for start in range(0, len(run_ids), 500)
                 for (row,) in database.execute(
-                    f"SELECT id FROM runs WHERE run_id IN ({_marks(run_ids[start : start + 500])})",  # noqa: S608
+                    f"SELECT id FROM runs WHERE run_id IN ({marks(run_ids[start : start + 500])})",  # noqa: S608
                     run_ids[start : start + 500],
                 )
             ]
@@ -328,7 +326,7 @@ class History:
 
     def _read(self, rows: Sequence[int]) -> list[Run]:
         with self._reading() as database:
-            query = f"SELECT {COLUMNS} FROM runs WHERE id IN ({_marks(rows)})"  # noqa: S608
+            query = f"SELECT {COLUMNS} FROM runs WHERE id IN ({marks(rows)})"  # noqa: S608
             records: dict[int, Record] = {record[0]: record for record in database.execute(query, list(rows))}
             missing = [row for row in rows if row not in records]
             if missing:
@@ -355,70 +353,12 @@ def _is_plain(run: Run) -> bool:
     return all(mask_json(part) is part for part in sent)
 
 
-def _marks(values: Sequence[Any]) -> str:
-    return ",".join("?" * len(values))
-
-
 def _sweep_called(database: sqlite3.Connection, name: str) -> int:
     names = {known: number for number, known in database.execute("SELECT id, name FROM sweeps")}
     if name not in names:
         raise InputError(f"the history has no sweep '{name}'{did_you_mean(name, names, form=repr('{}'))}")
     number: int = names[name]
     return number
-
-
-def _conditions(
-    workflow: str | None, status: Any, since: Any, tags: Mapping[str, Any] | None
-) -> tuple[list[str], list[Any]]:
-    conditions: list[str] = []
-    values: list[Any] = []
-    if workflow is not None:
-        conditions.append("(workflow = ? OR workflow_id = ?)")
-        values += [workflow, workflow]
-    if status is not None:
-        wanted = [status] if isinstance(status, str) else list(status)
-        if wrong := next((each for each in wanted if not isinstance(each, str)), None):
-            raise InputError(f"a status is a text such as {', '.join(STATUSES[:3])}, not {wrong!r}")
-        conditions.append(f"coalesce(status, 'unknown') IN ({_marks(wanted)})")
-        values += wanted
-    if since is not None:
-        conditions.append("submitted_at >= ?")
-        values.append(microseconds(_time(since)))
-    for tag, value in (tags or {}).items():
-        if isinstance(value, (dict, list)):
-            raise InputError("a tag is looked for by a text, a number, true, false or null", path=f"tags.{tag}")
-        kinds = {bool: ("true", "false"), int: ("integer", "real"), float: ("integer", "real"), str: ("text",)}
-        types = ("null",) if value is None else kinds[bool] if isinstance(value, bool) else kinds[type(value)]
-        if isinstance(value, bool):
-            types = ("true",) if value else ("false",)
-        same = "" if value is None or isinstance(value, bool) else " AND atom = ?"
-        conditions.append(
-            f"EXISTS (SELECT 1 FROM json_each(CAST(tags AS TEXT)) WHERE key = ? AND type IN ({_marks(types)}){same})"  # noqa: S608
-        )
-        values += [tag, *types, *([value] if same else [])]
-    return conditions, values
-
-
-def _time(since: datetime | date | timedelta | str) -> datetime:
-    """Return a moment; one without a zone is local."""
-    if isinstance(since, str):
-        if found := _AGO.fullmatch(since.strip()):
-            since = timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
-        else:
-            try:
-                since = datetime.fromisoformat(since.strip())
-            except ValueError:
-                raise InputError(
-                    f"since is a time such as 2026-11-24 or 2026-11-24T08:00, or how long ago, such as 90s, 15min, 2h,"
-                    f" 7d, 4w, not '{since}'"
-                ) from None
-    if isinstance(since, timedelta):
-        return datetime.now(UTC) - since
-    if not isinstance(since, datetime):
-        if not isinstance(since, date):
-            raise InputError(f"since is a time, a day, or how long ago, not {since!r}")
-        since = datetime.combine(since, time())
-    return since.astimezone(UTC)
 
 
 _known: dict[str, History] = {}

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as WaitTimeout
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from fgnb import jsontext, wiring
-from fgnb.background import SLICE
+from fgnb import jsontext
 from fgnb.client.blocking import GIVEN_UP
 from fgnb.client.outcome import Attempt, Outcome
 from fgnb.client.pace import Pace
 from fgnb.client.refusal import kind_of
-from fgnb.errors import AuthenticationFailed, FgnbError, InputError, SweepStopped
+from fgnb.errors import AuthenticationFailed, FgnbError, InputError
 from fgnb.runs.feed import Feed
 from fgnb.runs.inputs import Inputs
 from fgnb.runs.kept import Kept
-from fgnb.runs.progress import Meter, Progress, State
+from fgnb.runs.prepare import Prepared
+from fgnb.runs.progress import Meter
 from fgnb.runs.run import Run, new_run_id
-from fgnb.runs.runset import RunSet
-from fgnb.wiring import Shown
 
 if TYPE_CHECKING:
     from fgnb.runs.history import Claim, History
 
-DISPLAY = 0.25  # seconds between two updates of what is shown
-DROPPING = 0.8  # seconds that an interrupted sweep has to close its connections
+
+CONCURRENCY = 32  # runs at once, unless told otherwise
+MOST = 1000
 
 
 class Executes(Protocol):
@@ -62,8 +57,61 @@ class Order:
     retry_unknown: bool = False
 
 
+def order_of(
+    prepared: Prepared,
+    history: History | None,
+    *,
+    connection: str,
+    concurrency: int,
+    name: str | None,
+    resume: bool | Literal["retry-unknown"],
+) -> Order:
+    """Check what a sweep is told, and find or begin it in the history if it has a name.
+
+    Args:
+        prepared: what its runs have in common; its input does not count.
+        history: where they are recorded, if anywhere.
+        connection: which service runs them.
+        concurrency: runs at once.
+        name: of the sweep.
+        resume: whether to go on with the one of this name.
+
+    Raises:
+        InputError: an argument is wrong, or the name is taken.
+        HistoryError: the sweep has a name, and the history can't be written.
+    """
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= MOST:
+        raise InputError(f"concurrency must be a number from 1 to {MOST:,}, not {concurrency!r}")
+    if resume not in (False, True, "retry-unknown"):
+        raise InputError(f"resume must be True, False or 'retry-unknown', not {resume!r}")
+    if name is None and resume:
+        raise InputError("resume goes on with a sweep that has a name: give name=")
+    if name is not None and (not isinstance(name, str) or not name.strip()):
+        raise InputError(f"name must be a text, not {name!r}")
+    number = None
+    if name is not None:
+        if history is None:
+            raise InputError(
+                "a sweep with a name needs the history, which is off (FGNB_HISTORY, or connect(history=...))"
+            )
+        number = history.sweep(name, workflow=prepared.workflow, connection=connection, resume=bool(resume))
+    return Order(
+        workflow=prepared.workflow,
+        headers=prepared.headers,
+        tags=prepared.tags,
+        timeout=prepared.timeout,
+        connection=connection,
+        concurrency=concurrency,
+        name=name,
+        sweep=number,
+        retry_unknown=resume == "retry-unknown",
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class _Item:
+class Item:
+    """One input: its place among them, its JSON value, and that as text."""
+
     position: int
     value: Any
     text: bytes
@@ -82,7 +130,7 @@ class Sweep:
     """
 
     def __init__(
-        self, client: Executes, order: Order, feed: Feed[_Item], history: History | None, kept: Kept, meter: Meter
+        self, client: Executes, order: Order, feed: Feed[Item], history: History | None, kept: Kept, meter: Meter
     ) -> None:
         self._client = client
         self._order = order
@@ -140,7 +188,7 @@ class Sweep:
                 return
             await self._one(item)
 
-    async def _next(self) -> _Item | None:
+    async def _next(self) -> Item | None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
         self._under_way.add(task)  # so that who drops the sweep ends the wait for inputs, too
@@ -153,7 +201,7 @@ class Sweep:
         finally:
             self._under_way.discard(task)
 
-    async def _one(self, item: _Item) -> None:
+    async def _one(self, item: Item) -> None:
         run_id, attempt = new_run_id(), Attempt(pace=self._pace)
         claim = None
         if self._history is not None:
@@ -181,7 +229,7 @@ class Sweep:
         if outcome.status == "rejected" and self.error is None and _is_stranger(outcome):
             self._stop(_refusal(run))
 
-    async def _claim(self, history: History, item: _Item, run_id: str, attempt: Attempt) -> Claim:
+    async def _claim(self, history: History, item: Item, run_id: str, attempt: Attempt) -> Claim:
         from fgnb.runs.history import Opening
 
         order = self._order
@@ -201,7 +249,7 @@ class Sweep:
             )
         )
 
-    async def _executed(self, item: _Item, attempt: Attempt) -> Outcome:
+    async def _executed(self, item: Item, attempt: Attempt) -> Outcome:
         order = self._order
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
@@ -237,171 +285,17 @@ def _refusal(run: Run) -> Exception:
     raise AssertionError(run.status)  # a rejected run raises
 
 
-def _key(item: _Item, headers: Mapping[str, str]) -> bytes:
+def _key(item: Item, headers: Mapping[str, str]) -> bytes:
     """Return what names an input within a sweep, whatever the order of its keys."""
     text = json.dumps([item.value, headers or {}], sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def items(inputs: Inputs) -> Iterator[_Item]:
+def items(inputs: Inputs) -> Iterator[Item]:
     """Yield the inputs, numbered and written."""
     for position, value in enumerate(inputs):
         try:
             text = jsontext.dumps(value)
         except InputError as error:
             raise InputError(error.message, path=f"inputs[{position}]") from None
-        yield _Item(position, value, text)
-
-
-class Job(Shown):
-    """A sweep under way, or done.
-
-    Args:
-        client: what executes the workflow.
-        submit: starts a coroutine on the client's event loop.
-        order: what all runs have in common.
-        inputs: what it runs over.
-        history: where each run is recorded, if anywhere.
-        show: whether progress is shown.
-    """
-
-    def __init__(
-        self,
-        client: Executes,
-        submit: Callable[[Coroutine[Any, Any, None]], Future[None]],
-        order: Order,
-        inputs: Inputs,
-        history: History | None,
-        *,
-        show: bool = True,
-    ) -> None:
-        self.name = order.name
-        self.workflow = order.workflow
-        self._kept = Kept(history)
-        title = order.workflow if order.name is None else f"{order.workflow} ({order.name})"
-        self._meter = Meter(title, total=inputs.total)
-        self._feed: Feed[_Item] = Feed(items(inputs))
-        self._sweep = Sweep(client, order, self._feed, history, self._kept, self._meter)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ending: State | None = None
-        self._display: Any = None
-        self._future: Future[None] = submit(self._run())
-        if show:
-            self._display = wiring.call("progress", self.progress)
-
-    async def _run(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        ticking = asyncio.create_task(self._tick())
-        try:
-            await self._sweep.run()
-        finally:
-            ticking.cancel()
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(DISPLAY)
-            if self._display is not None and self._display.from_any_thread:
-                self._display.update(self.progress)
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended."""
-        return self._future.done()
-
-    @property
-    def runs(self) -> RunSet:
-        """The runs that have ended by now, in the order of their inputs."""
-        return RunSet.over(self._kept.runs())
-
-    @property
-    def progress(self) -> Progress:
-        """How far it is."""
-        waits = self._sweep.waits
-        note = f"the service has no room, next try in {waits:.0f} s" if waits >= 1 and not self.done else ""
-        return self._meter.now(self._state(), note=note)
-
-    def _state(self) -> State:
-        if not self.done:
-            return self._ending or ("waiting" if self._sweep.waits > 0 else "running")
-        if self._ending == "interrupted":
-            return "interrupted"
-        if self._sweep.error is not None or self._future.exception() is not None:
-            return "stopped"
-        return "cancelled" if self._ending is not None else "done"
-
-    def start(self) -> None:
-        """Make the inputs in a thread of their own, so that nobody has to wait."""
-        threading.Thread(target=self._serve, args=(False,), name="fgnb-inputs", daemon=True).start()
-
-    def _serve(self, waiting: bool) -> None:
-        """Make the inputs in this thread until the sweep has ended; `waiting` says that it shows progress, too."""
-        shown = self._display if waiting and self._display is not None and not self._display.from_any_thread else None
-        self._feed.serve(self._future, lambda: shown.update(self.progress) if shown is not None else None)
-        if self._display is not None:
-            self._display.close(self.progress)
-
-    def cancel(self, *, drop: bool = False) -> None:
-        """Send no further input. What is under way is waited for, or with `drop` given up: its runs are ``unknown``."""
-        if self.done:
-            return
-        self._ending = "cancelling" if drop else "finishing"
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(lambda: self._sweep.stop(drop=drop))
-
-    def wait(self, timeout: float | None = None) -> RunSet:
-        """Wait until it has ended and return its runs, in the order of their inputs; can be interrupted.
-
-        Args:
-            timeout: seconds to wait; for as long as it takes by default.
-
-        Raises:
-            TimeoutError: it has not ended by then; it goes on.
-            SweepStopped: it could not go on; carries the runs that there are.
-        """
-        waited = 0.0
-        while not self.done:
-            try:
-                self._future.result(SLICE if timeout is None else min(SLICE, max(0.0, timeout - waited)))
-            except WaitTimeout:
-                waited += SLICE
-                if timeout is not None and waited >= timeout and not self.done:
-                    raise TimeoutError(f"the sweep has not ended within {timeout:g} s; it goes on") from None
-        return self._result()
-
-    def run(self) -> RunSet:
-        """Make the inputs in this thread and return the runs; an interrupt ends it early, with those that there are.
-
-        Raises:
-            SweepStopped: as of `wait`.
-        """
-        try:
-            self._serve(True)
-        except KeyboardInterrupt:
-            self._interrupt()
-            return self.runs
-        return self._result()
-
-    def _interrupt(self) -> None:
-        self.cancel(drop=True)
-        self._ending = "interrupted"
-        with contextlib.suppress(Exception, KeyboardInterrupt):  # not in time: what is known is known
-            self._future.result(DROPPING)
-        if self._display is not None:
-            self._display.close(self.progress)
-
-    def _result(self) -> RunSet:
-        self._future.result()
-        error = self._sweep.error
-        if error is None:
-            return self.runs
-        runs = self.runs
-        if isinstance(error, FgnbError) and not len(runs):
-            raise error
-        raise SweepStopped(f"the sweep stopped after {len(runs):,} runs: {error}", runs) from error
-
-    def __repr__(self) -> str:
-        progress = self.progress
-        total = "" if progress.total is None else f" of {progress.total:,}"
-        return (
-            f"<Sweep of {self.workflow}: {progress.state}, {progress.done:,}{total} done, {progress.failed:,} failed>"
-        )
+        yield Item(position, value, text)

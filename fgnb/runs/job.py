@@ -1,0 +1,182 @@
+"""A sweep as its user sees it: runs and progress while it goes on, waiting, cancelling, interrupting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WaitTimeout
+from typing import TYPE_CHECKING, Any
+
+from fgnb import wiring
+from fgnb.background import SLICE
+from fgnb.errors import FgnbError, SweepStopped
+from fgnb.runs.feed import Feed
+from fgnb.runs.inputs import Inputs
+from fgnb.runs.kept import Kept
+from fgnb.runs.progress import Meter, Progress, State
+from fgnb.runs.runset import RunSet
+from fgnb.runs.sweep import Executes, Item, Order, Sweep, items
+from fgnb.wiring import Shown
+
+if TYPE_CHECKING:
+    from fgnb.runs.history import History
+
+DISPLAY = 0.25  # seconds between two updates of what is shown
+DROPPING = 0.8  # seconds that an interrupted sweep has to close its connections
+
+
+class Job(Shown):
+    """A sweep under way, or done.
+
+    Args:
+        client: what executes the workflow.
+        submit: starts a coroutine on the client's event loop.
+        order: what all runs have in common.
+        inputs: what it runs over.
+        history: where each run is recorded, if anywhere.
+        show: whether progress is shown.
+    """
+
+    def __init__(
+        self,
+        client: Executes,
+        submit: Callable[[Coroutine[Any, Any, None]], Future[None]],
+        order: Order,
+        inputs: Inputs,
+        history: History | None,
+        *,
+        show: bool = True,
+    ) -> None:
+        self.name = order.name
+        self.workflow = order.workflow
+        self._kept = Kept(history)
+        title = order.workflow if order.name is None else f"{order.workflow} ({order.name})"
+        self._meter = Meter(title, total=inputs.total)
+        self._feed: Feed[Item] = Feed(items(inputs))
+        self._sweep = Sweep(client, order, self._feed, history, self._kept, self._meter)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: State | None = None
+        self._display: Any = None
+        self._future: Future[None] = submit(self._run())
+        if show:
+            self._display = wiring.call("progress", self.progress)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        ticking = asyncio.create_task(self._tick())
+        try:
+            await self._sweep.run()
+        finally:
+            ticking.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(DISPLAY)
+            if self._display is not None and self._display.from_any_thread:
+                self._display.update(self.progress)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._future.done()
+
+    @property
+    def runs(self) -> RunSet:
+        """The runs that have ended by now, in the order of their inputs."""
+        return RunSet.over(self._kept.runs())
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        waits = self._sweep.waits
+        note = f"the service has no room, next try in {waits:.0f} s" if waits >= 1 and not self.done else ""
+        return self._meter.now(self._state(), note=note)
+
+    def _state(self) -> State:
+        if not self.done:
+            return self._ending or ("waiting" if self._sweep.waits > 0 else "running")
+        if self._ending == "interrupted":
+            return "interrupted"
+        if self._sweep.error is not None or self._future.exception() is not None:
+            return "stopped"
+        return "cancelled" if self._ending is not None else "done"
+
+    def start(self) -> None:
+        """Make the inputs in a thread of their own, so that nobody has to wait."""
+        threading.Thread(target=self._serve, args=(False,), name="fgnb-inputs", daemon=True).start()
+
+    def _serve(self, waiting: bool) -> None:
+        """Make the inputs in this thread until the sweep has ended; `waiting` says that it shows progress, too."""
+        shown = self._display if waiting and self._display is not None and not self._display.from_any_thread else None
+        self._feed.serve(self._future, lambda: shown.update(self.progress) if shown is not None else None)
+        if self._display is not None:
+            self._display.close(self.progress)
+
+    def cancel(self, *, drop: bool = False) -> None:
+        """Send no further input. What is under way is waited for, or with `drop` given up: its runs are ``unknown``."""
+        if self.done:
+            return
+        self._ending = "cancelling" if drop else "finishing"
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: self._sweep.stop(drop=drop))
+
+    def wait(self, timeout: float | None = None) -> RunSet:
+        """Wait until it has ended and return its runs, in the order of their inputs; can be interrupted.
+
+        Args:
+            timeout: seconds to wait; for as long as it takes by default.
+
+        Raises:
+            TimeoutError: it has not ended by then; it goes on.
+            SweepStopped: it could not go on; carries the runs that there are.
+        """
+        waited = 0.0
+        while not self.done:
+            try:
+                self._future.result(SLICE if timeout is None else min(SLICE, max(0.0, timeout - waited)))
+            except WaitTimeout:
+                waited += SLICE
+                if timeout is not None and waited >= timeout and not self.done:
+                    raise TimeoutError(f"the sweep has not ended within {timeout:g} s; it goes on") from None
+        return self._result()
+
+    def run(self) -> RunSet:
+        """Make the inputs in this thread and return the runs; an interrupt ends it early, with those that there are.
+
+        Raises:
+            SweepStopped: as of `wait`.
+        """
+        try:
+            self._serve(True)
+        except KeyboardInterrupt:
+            self._interrupt()
+            return self.runs
+        return self._result()
+
+    def _interrupt(self) -> None:
+        self.cancel(drop=True)
+        self._ending = "interrupted"
+        with contextlib.suppress(Exception, KeyboardInterrupt):  # not in time: what is known is known
+            self._future.result(DROPPING)
+        if self._display is not None:
+            self._display.close(self.progress)
+
+    def _result(self) -> RunSet:
+        self._future.result()
+        error = self._sweep.error
+        if error is None:
+            return self.runs
+        runs = self.runs
+        if isinstance(error, FgnbError) and not len(runs):
+            raise error
+        raise SweepStopped(f"the sweep stopped after {len(runs):,} runs: {error}", runs) from error
+
+    def __repr__(self) -> str:
+        progress = self.progress
+        total = "" if progress.total is None else f" of {progress.total:,}"
+        return (
+            f"<Sweep of {self.workflow}: {progress.state}, {progress.done:,}{total} done, {progress.failed:,} failed>"
+        )
