@@ -107,8 +107,8 @@ class Flattened:
 class _Piece(NamedTuple):
     """Values of one kind, at some rows.
 
-    `values` is an array of NumPy (of text: of Arrow where pandas keeps text so); `missing` says
-    which are null, or is None if none is.
+    `values` is an array of NumPy (of text: of Arrow where pandas keeps text so, None where null); `missing`
+    says of others than text which are null, or is None if none is.
     """
 
     kind: type
@@ -168,11 +168,13 @@ class Column:
         if not present or not values:
             return
         kind = present.pop() if len(present) == 1 else object
+        if kind not in (self._kind, int, float, bool, str):
+            kind = object
         if kind is str and rows is not None:  # Arrow's arrays can't be filled in later
             values, rows, kinds = _spread(values, rows, count), None, {str, NoneType}
         where = slice(start, start + len(values)) if rows is None else np.array(rows) + start
         missing = None
-        if NoneType in kinds:
+        if NoneType in kinds and kind is not str:
             missing = np.frombuffer(bytearray([value is None for value in values]), np.bool_)
         kind, cells = _cells(kind, values, missing is not None)
         self._pieces.append(_Piece(kind, where, cells, missing))
@@ -246,8 +248,9 @@ def _objects(pieces: list[_Piece], rows: int) -> Any:
     for piece in pieces:
         plain = isinstance(piece.values, np.ndarray)
         values = piece.values.astype(object) if plain else piece.values.to_numpy(zero_copy_only=False)
-        if piece.missing is not None:
-            values[piece.missing] = pd.NA
+        missing = pd.isna(values) if piece.kind is str else piece.missing
+        if missing is not None:
+            values[missing] = pd.NA
         cells[piece.where] = values
     return cells
 

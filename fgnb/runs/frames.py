@@ -209,8 +209,14 @@ def workflows_frame(workflows: Iterable[WorkflowSummary]) -> pd.DataFrame:
 
 
 def _frame(columns: Mapping[str, Any], ids: Any) -> pd.DataFrame:
-    plain = sum(isinstance(column, np.ndarray) for column in columns.values())
-    return pd.DataFrame(columns, index=pd.Index(ids, name=accessor.ID), copy=plain > _MANY)
+    index = pd.Index(ids, name=accessor.ID)
+    copy = sum(isinstance(column, np.ndarray) for column in columns.values()) > _MANY
+    try:
+        return pd.DataFrame(columns, index=index, copy=copy)
+    except UnicodeEncodeError:  # Arrow, which would keep the names, holds no lone surrogates
+        frame = pd.DataFrame(dict(enumerate(columns.values())), index=index, copy=copy)
+        frame.columns = pd.Index(list(columns), dtype="object")
+        return frame
 
 
 def text_frame(index: str, rows: Mapping[str, Sequence[str | None]], columns: Sequence[str]) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
-from types import NoneType
 from typing import Any, NamedTuple
 
 from fgnb.paths import Path
@@ -51,7 +50,10 @@ def walk(values: Sequence[Any], *, lists: bool) -> Iterator[Leaf]:
     """
     containers = (dict, list) if lists else (dict,)
     root = _Node((), None, values)
-    waiting = [root] if all(values) else _chosen(root, [row for row, it in enumerate(values) if it not in (None, {})])
+    if values and all(values):
+        waiting = [root]
+    else:
+        waiting = _chosen(root, [row for row, value in enumerate(values) if value not in (None, {})])
     while waiting:
         node = waiting.pop()
         kinds = set(map(type, node.values))
@@ -66,14 +68,17 @@ def walk(values: Sequence[Any], *, lists: bool) -> Iterator[Leaf]:
 
 def _apart(node: _Node, containers: tuple[type, ...]) -> Iterator[_Node]:
     """Yield what is below the objects, below the lists if they are containers, and the leaves among them."""
-    places: dict[type, list[int]] = {dict: [], list: [], NoneType: []}
+    objects: list[int] = []
+    items: list[int] = []
+    others: list[int] = []
     for place, value in enumerate(node.values):
-        inside = value and isinstance(value, containers)
-        places[NoneType if not inside else dict if isinstance(value, dict) else list].append(place)
-    yield from (part._replace(leaf=True) for part in _chosen(node, places[NoneType]))
-    for kind in (dict, list):
-        for part in _chosen(node, places[kind]):
-            yield from _below(part, containers)
+        if not value or not isinstance(value, containers):
+            others.append(place)
+        else:
+            (objects if isinstance(value, dict) else items).append(place)
+    yield from (part._replace(leaf=True) for part in _chosen(node, others))
+    for part in (*_chosen(node, objects), *_chosen(node, items)):
+        yield from _below(part, containers)
 
 
 def _chosen(node: _Node, places: list[int]) -> list[_Node]:
@@ -140,7 +145,7 @@ def _other_members(objects: Sequence[dict[str, Any]], usual: Mapping[str, None])
 
 
 def _items(lists: Sequence[list[Any]]) -> Iterator[_Member]:
-    places = range(len(lists))
+    longer: Sequence[int] = range(len(lists))
     for position in range(max(map(len, lists))):
-        places = [place for place in places if len(lists[place]) > position]  # type: ignore[assignment]
-        yield position, list(places), [lists[place][position] for place in places], 0
+        longer = [place for place in longer if len(lists[place]) > position]
+        yield position, longer, [lists[place][position] for place in longer], 0
