@@ -418,6 +418,11 @@ def test_times_keep_their_microseconds_and_are_told_in_utc():
     assert frame["begin_time"].isna().tolist() == [False, True]
 
 
+def test_a_tag_that_is_no_json_value_is_kept():
+    when = datetime(2026, 11, 22, 8, 0)  # noqa: DTZ001
+    assert RunSet([run(tags={"when": when}), run()]).frame["tags.when"].iloc[0] == when
+
+
 # --- many runs, one pass -------------------------------------------------------------------------
 
 
@@ -663,6 +668,19 @@ def test_runs_are_let_go_with_their_frames():
     del token
     gc.collect()
     assert one() is None
+
+
+def test_a_set_of_runs_goes_without_waiting_for_the_garbage_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        runs = numbered(3)
+        frame, there = runs.frame, weakref.ref(runs)
+        del runs
+        assert there() is None
+    finally:
+        gc.enable()
+    assert ids(frame.fg.runs) == ["r0", "r1", "r2"]
 
 
 def test_frames_are_copied_compared_and_written_as_any_other(tmp_path):

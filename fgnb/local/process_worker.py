@@ -21,10 +21,10 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fgnb.errors import InputError
@@ -96,6 +96,11 @@ def _answer(functions: _Functions, kind: bytes, body: bytes) -> tuple[bytes, byt
         os._exit(1)
     finally:
         _flush()
+
+
+def named_code(filename: str, rebuild: Callable[..., CodeType], arguments: tuple[Any, ...]) -> CodeType:
+    """Return a pickled function's code under the name of the file or cell that it stands in."""
+    return rebuild(*arguments).replace(co_filename=filename)
 
 
 class _Functions:

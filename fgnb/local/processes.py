@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
+import io
 import json
 import linecache
 import logging
@@ -24,10 +25,11 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections import ChainMap
 from collections.abc import Collection
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import CodeType, ModuleType
+from typing import Any, ClassVar
 
 from fgnb.background import BackgroundLoop, forget_in_child
 from fgnb.errors import InputError
@@ -35,7 +37,7 @@ from fgnb.jsontext import dumps, loads_answer
 from fgnb.local import workers
 from fgnb.local.context import Context
 from fgnb.local.functions import Function, FunctionFailed, Handler
-from fgnb.local.process_worker import CALL, ERR, FAILED, HEADER, LOAD, OUT, RECORD, Call, Load
+from fgnb.local.process_worker import CALL, ERR, FAILED, HEADER, LOAD, OUT, RECORD, Call, Load, named_code
 
 LOAD_LIMIT = 30.0  # seconds a process may take to start and to load a function
 CHUNK = 1 << 18  # bytes read at once
@@ -339,10 +341,8 @@ def _call_frame(function: Function, event: Any, context: Context) -> bytes:
 
 
 def _load_frame(function: Function) -> bytes:
-    import cloudpickle  # type: ignore[import-untyped]  # only where it is needed
-
     try:
-        handler = cloudpickle.dumps(function.handler)
+        handler = _pickled(function.handler)
     except Exception as error:  # whatever an object of the user's does when it is asked
         message = f"function '{function.name}' can't be sent to a process: {error}"
         raise FunctionFailed(message, "FunctionNotPicklable") from None
@@ -350,6 +350,25 @@ def _load_frame(function: Function) -> bytes:
     sources = {name: entry[2] for name, entry in list(linecache.cache.items()) if len(entry) == 4 and entry[1] is None}
     files = _files_beside(path)
     return _frame(LOAD, Load(function.name, handler, function.is_async, path, files, sources, LOAD_LIMIT))
+
+
+def _pickled(handler: Handler) -> bytes:
+    """Return a function pickled with its globals, its code under its own file names.
+
+    cloudpickle 3.1.3 and later replace the name by a constant, and with it the lines of a stack trace.
+    """
+    import cloudpickle  # type: ignore[import-untyped]  # only where it is needed
+
+    def code(value: CodeType) -> tuple[Any, ...]:
+        rebuild, arguments = cloudpickle.Pickler.dispatch_table[CodeType](value)
+        return named_code, (value.co_filename, rebuild, arguments)
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        dispatch_table: ClassVar = ChainMap({CodeType: code}, cloudpickle.Pickler.dispatch_table)
+
+    file = io.BytesIO()
+    Pickler(file).dump(handler)
+    return file.getvalue()
 
 
 def _path() -> list[str]:

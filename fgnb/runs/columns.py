@@ -244,13 +244,17 @@ def _joined(pieces: list[_Piece], rows: int, dtype: type) -> tuple[Any, Any]:
 
 
 def _objects(pieces: list[_Piece], rows: int) -> Any:
-    cells = np.full(rows, pd.NA, dtype=object)
+    cells = np.full(rows, pd.NA, dtype=object) if len(pieces) != 1 else None
     for piece in pieces:
         plain = isinstance(piece.values, np.ndarray)
-        values = piece.values.astype(object) if plain else piece.values.to_numpy(zero_copy_only=False)
+        values = piece.values.astype(object, copy=False) if plain else piece.values.to_numpy(zero_copy_only=False)
         missing = pd.isna(values) if piece.kind is str else piece.missing
         if missing is not None:
             values[missing] = pd.NA
+        if cells is None:
+            if len(values) == rows:
+                return values
+            cells = np.full(rows, pd.NA, dtype=object)
         cells[piece.where] = values
     return cells
 

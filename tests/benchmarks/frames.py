@@ -5,12 +5,14 @@
 Outputs of 12 leaves, three levels deep, with missing keys, nulls, lists, text beyond ASCII and integers beyond
 2**53. From parsed records: fgnb's columns beside pandas.json_normalize and polars. From bytes: decoding and
 columns as fgnb does it, as the official SDK decodes (simplejson, Decimal) with json_normalize, and the parsing
-alone, by orjson. Subjects take turns; prints the median CPU time and ratios. Each cell is compared with the
-record's: exact, widened (an equal number of another type), corrupt (another value) or lost. Last, the runs
-frame of as many runs, and how far a fresh process's memory grows beyond what it was while frames are made.
+alone, by orjson, with the garbage collector as it is and paused (fgnb pauses it for each chunk). Subjects take
+turns; prints the median CPU time and ratios. Each cell is compared with the record's: exact, widened (an equal
+number of another type), corrupt (another value) or lost. Last, the runs frame of as many runs, and how far a
+fresh process's memory grows beyond what it was while frames are made.
 """
 
 import argparse
+import gc
 import json
 import math
 import statistics
@@ -95,6 +97,14 @@ def _sdk(texts: list[bytes]) -> list[Record]:
     return [simplejson.loads(text.decode(), parse_float=Decimal) for text in texts]
 
 
+def _paused(make: Callable[[], Any]) -> Any:
+    gc.disable()
+    try:
+        return make()
+    finally:
+        gc.enable()
+
+
 def ours(data: Any) -> pd.DataFrame:
     """Return the columns as a frame."""
     return pd.DataFrame(flattened("output", data), copy=False)
@@ -118,6 +128,7 @@ def measure(count: int, rounds: int) -> None:
         import orjson
 
         undecoded["orjson: parsing alone"] = lambda: [orjson.loads(text) for text in texts]
+        undecoded["orjson: parsing alone, gc paused"] = lambda: _paused(lambda: [orjson.loads(text) for text in texts])
     changed = {
         "fgnb": cells(data, parsed["fgnb"](), "output.{}".format),
         "pandas.json_normalize": cells(data, normalized(data), str),
@@ -185,7 +196,7 @@ def lazily(count: int) -> Iterator[Run]:
 
 def measure_memory(what: str, count: int) -> None:
     """Print how far memory grows beyond what it was while a frame is made, and what the frame itself takes."""
-    runs_frame(lazily(2 * 5000))  # imports, and what allocators keep
+    runs_frame(lazily(10_000))  # imports, and what allocators keep
     data = [record(number) for number in range(count)] if what == "records" else []
     before = psutil.Process().memory_info().rss
     reset = Path("/proc/self/clear_refs")
