@@ -64,7 +64,8 @@ if TYPE_CHECKING:
     from fgnb.local.functions import function
     from fgnb.local.loading import validate
     from fgnb.local.options import Options
-    from fgnb.runs.compare import Comparison, compare
+    from fgnb.runs.compare import Comparison, RunComparison, compare
+    from fgnb.runs.compare_sets import SetComparison
     from fgnb.runs.job import Job
     from fgnb.runs.run import NodeError, Run
     from fgnb.runs.runset import RunSet
@@ -120,6 +121,7 @@ __all__ = [
     "ResourceNotFound",
     "Run",
     "RunCancelled",
+    "RunComparison",
     "RunError",
     "RunInterrupted",
     "RunSet",
@@ -129,6 +131,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailable",
     "Session",
+    "SetComparison",
     "SignatureRejected",
     "SweepStopped",
     "TokenRejected",
@@ -159,6 +162,8 @@ _HOMES = {
     "Secret": "fgnb.secret",
     "Change": "fgnb.deployment",
     "Comparison": "fgnb.runs.compare",
+    "RunComparison": "fgnb.runs.compare",
+    "SetComparison": "fgnb.runs.compare_sets",
     "Deployment": "fgnb.deployment",
     "NodeError": "fgnb.runs.run",
     "Run": "fgnb.runs.run",
@@ -181,7 +186,8 @@ _hooks.update(
     {
         "show Run": "fgnb.render.run:show",
         "show RunSet": "fgnb.render.runset:show",
-        "show Comparison": "fgnb.render.comparison:show",
+        "show RunComparison": "fgnb.render.comparison:show",
+        "show SetComparison": "fgnb.render.set_comparison:show",
         "show Trace": "fgnb.render.trace:show",
         "show Workflow": "fgnb.render.workflow:show",
         "show Deployment": "fgnb.render.deployment:show",

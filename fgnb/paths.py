@@ -1,21 +1,52 @@
 """Paths into JSON values: ``a.b[0].c``, and ``['odd.key']`` where a key is not a plain name.
 
 A plain name is RFC 9535's member-name shorthand: letters, digits, ``_`` and everything beyond
-ASCII, not starting with a digit. A path is a tuple of keys (str) and positions (int).
+ASCII, not starting with a digit. A path is a tuple of keys (str) and positions (int). A pattern has
+besides ``*`` for any key and ``[*]`` for any item of a list.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any
 
 from fgnb.errors import InputError
 
 Path = tuple[str | int, ...]
 
+
+class Wild(Enum):
+    """A step of a pattern that stands for many."""
+
+    KEY = "*"
+    ITEM = "[*]"
+
+
+Pattern = tuple[str | int | Wild, ...]
+
+
+class Item(str):
+    """A step to an item of a list that is known by a member, as it is written: ``[sku=A]``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, name: str, value: str | float) -> Item:
+        """Return the step to the item whose member `name` (a path) has a value; numbers count by value."""
+        if isinstance(value, str):
+            plain = _PLAIN.fullmatch(value) is not None and value not in ("true", "false", "null")
+            written = value if plain else _quoted(value)
+        else:
+            written = str(int(value) if value == int(value) else value)
+        return cls(f"[{name}={written}]")
+
+
 _PLAIN = re.compile(r"[A-Za-z_\u0080-\U0010FFFF][0-9A-Za-z_\u0080-\U0010FFFF]*")
-_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>[0-9]{1,1000})\]|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]", re.DOTALL)
+_STEP = re.compile(
+    r"(?P<name>[^.\[\]]+)|\[(?P<position>[0-9]{1,1000})\]|\[(?P<item>\*)\]|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]", re.DOTALL
+)
 _ESCAPES = {"'": "\\'", "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _UNESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
@@ -26,12 +57,17 @@ def format_path(path: Path, root: str = "") -> str:
     for step in path:
         if isinstance(step, int):
             parts.append(f"[{step}]")
+        elif isinstance(step, Item):
+            parts.append(step)
         elif _PLAIN.fullmatch(step):
             parts.append(f".{step}" if parts != [""] else step)
         else:
-            quoted = "".join(_ESCAPES.get(char, char) for char in step)
-            parts.append(f"['{quoted}']")
+            parts.append(f"[{_quoted(step)}]")
     return "".join(parts)
+
+
+def _quoted(text: str) -> str:
+    return "'" + "".join(_ESCAPES.get(char, char) for char in text) + "'"
 
 
 def parse_path(text: str) -> Path:
@@ -40,7 +76,19 @@ def parse_path(text: str) -> Path:
     Raises:
         InputError: the text is not a path.
     """
-    steps: list[str | int] = []
+    steps = parse_pattern(text)
+    if Wild.ITEM in steps:
+        raise InputError(f"'{text}' is not a path to one value: [*] stands for many")
+    return tuple("*" if isinstance(step, Wild) else step for step in steps)
+
+
+def parse_pattern(text: str) -> Pattern:
+    """Read a path in which ``*`` stands for any key and ``[*]`` for any item of a list.
+
+    Raises:
+        InputError: the text is not a path.
+    """
+    steps: list[str | int | Wild] = []
     at = 0
     while at < len(text) or not steps:
         dotted = at > 0 and text[at] == "."
@@ -48,7 +96,11 @@ def parse_path(text: str) -> Path:
         if found is None or (dotted and not found["name"]) or (found["name"] and at and not dotted):
             raise InputError(f"'{text}' is not a path such as a.b[0]['odd key']: see position {at + 1}")
         at = found.end()
-        if found["position"] is not None:
+        if found["item"] is not None:
+            steps.append(Wild.ITEM)
+        elif found["name"] == "*":
+            steps.append(Wild.KEY)
+        elif found["position"] is not None:
             steps.append(int(found["position"]))
         elif found["quoted"] is not None:
             steps.append(re.sub(r"\\(.)", _unescape, found["quoted"], flags=re.DOTALL))

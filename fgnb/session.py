@@ -21,8 +21,7 @@ from fgnb.deployment import Deployment, Workflow
 from fgnb.errors import HistoryError, InputError, RunInterrupted
 from fgnb.local.loading import load_definition
 from fgnb.local.service import Service
-from fgnb.runs.compare import Comparison
-from fgnb.runs.compare import compare as compare_runs
+from fgnb.runs.compare import compare
 from fgnb.runs.inputs import How, inputs_of
 from fgnb.runs.job import Job
 from fgnb.runs.pending import PendingRun
@@ -370,9 +369,7 @@ class Session:
             kept = "the embedded service keeps what happened in its latest runs, and only in this process"
             raise InputError(f"nothing is known of execution {execution_id}: {kept}") from None
 
-    def compare(self, *runs: Run, keep_equal: bool = False) -> Comparison:
-        """Compare runs; see `fgnb.runs.compare.compare`."""
-        return compare_runs(*runs, keep_equal=keep_equal)
+    compare = staticmethod(compare)
 
     def form(self, workflow: str) -> Form:
         """Return a form for a workflow's input, to fill, run and read; see `fgnb.notebook.form.Form`.

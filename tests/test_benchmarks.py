@@ -15,6 +15,9 @@ BENCHMARKS = Path(__file__).parent / "benchmarks"
         ("engine.py", ["--rounds", "1", "--only", "seq10"], "fgnb engine"),
         ("client.py", ["--quick"], "fgnb AsyncClient / official SDK"),
         ("memory.py", ["--rounds", "1", "--runs", "200", "--at-once", "50"], "at once"),
+        ("frames.py", ["--rounds", "1", "--records", "300"], "runs frame"),
+        ("sweep.py", ["--rounds", "1", "--calls", "100"], "sweep, history and progress"),
+        ("compare.py", ["--rounds", "1", "--pairs", "600"], "match and compare"),
     ],
 )
 def test_a_benchmark_runs(name: str, arguments: list[str], said: str) -> None:

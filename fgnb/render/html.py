@@ -71,7 +71,7 @@ def table(
         head: the column headings, plain text.
         styles: further styles of cells, by row and column.
     """
-    parts = ['<table style="border-collapse:collapse;border:none;margin:2px 0;font-size:13px">']
+    parts = ['<table style="border-collapse:collapse;border:none;margin:2px 0;font-size:13px;color:inherit">']
     if head is not None:
         style = f"{CELL};{MUTED};font-weight:normal;border-bottom:{LINE}"
         cells = "".join(f'<th scope="col" style="{style}">{escape(text)}</th>' for text in head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from fgnb.render import html
-from fgnb.render.listing import listing
+from fgnb.render.listing import Table, listing
 from fgnb.render.run import elapsed_text
 from fgnb.render.text import one_line
 from fgnb.render.value import compact
@@ -31,7 +31,7 @@ def show(runs: RunSet) -> dict[str, str]:
         for run_id, workflow, status, *rest in rows
     ]
     more = f"… {len(runs) - ROWS:,} more" if len(runs) > ROWS else ""
-    return listing(title if counts else "no runs", _HEAD, rows, cells, more=more)
+    return listing(title if counts else "no runs", Table(head=_HEAD, rows=rows, cells=cells, more=more))
 
 
 def _colour(status: str) -> str:

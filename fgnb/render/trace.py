@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fgnb.local.execution import Visit
 from fgnb.render import html
-from fgnb.render.listing import listing
+from fgnb.render.listing import Table, listing
 from fgnb.render.text import cut
 from fgnb.render.value import compact
 from fgnb.runs.trace import Trace, place_of, status_of
@@ -35,7 +35,7 @@ def show(trace: Trace) -> dict[str, str]:
         if status_of(visit) != "success"
     }
     more = f"… {count - len(shown):,} more; see .frame" if count > len(shown) else ""
-    return listing(title, _HEAD, rows, cells, more=more, styles=styles)
+    return listing(title, Table(head=_HEAD, rows=rows, cells=cells, more=more, styles=styles))
 
 
 def _cells(visit: Visit) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fgnb import flow
 from fgnb.render import html
-from fgnb.render.listing import listing
+from fgnb.render.listing import Table, listing
 from fgnb.render.text import cut
 from fgnb.render.value import compact
 
@@ -32,7 +32,7 @@ def show(workflow: Workflow) -> dict[str, str]:
         )
         for state, name, does, arguments, then in rows
     ]
-    return listing(title, _HEAD, rows, cells)
+    return listing(title, Table(head=_HEAD, rows=rows, cells=cells))
 
 
 def _cells(depth: int, state: Mapping[str, Any]) -> tuple[str, ...]:

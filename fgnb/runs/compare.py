@@ -1,62 +1,156 @@
-"""What differs between runs: a row per path, a column per run."""
+"""What differs between runs: laid side by side, or two sets of them matched by input."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fgnb.paths import format_path, leaves
+from fgnb.errors import InputError
+from fgnb.paths import format_path
+from fgnb.runs import explain
+from fgnb.runs.differences import MISSING, Rules, differences
 from fgnb.runs.run import Run
+from fgnb.runs.runset import RunSet
 from fgnb.wiring import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
-"""Stands where a run has no value at a path; null is a value."""
 
-
-def compare(*runs: Run, keep_equal: bool = False) -> Comparison:
-    """Compare runs; the result's ``.frame`` holds the paths at which they differ.
+def compare(
+    *given: Run | RunSet,
+    keep_equal: bool = False,
+    rtol: float = 0.0,
+    atol: float = 0.0,
+    ignore: str | Iterable[str] = (),
+    key: Mapping[str, str] | None = None,
+    baseline: int | str | Run | RunSet = 0,
+    on: str | Sequence[str] | None = None,
+) -> Comparison:
+    """Compare runs, or two sets of runs matched by input.
 
     Args:
-        runs: two or more.
-        keep_equal: whether to keep the paths at which all runs are equal.
+        given: two or more runs, or one set of them, to be laid side by side: a `RunComparison`. Two sets,
+            before and after, are matched by input: a `SetComparison`.
+        keep_equal: whether to keep the paths at which all runs are equal; not for two sets.
+        rtol: numbers are equal if they differ by at most ``max(rtol * larger, atol)``.
+        atol: see `rtol`.
+        ignore: paths that are left out with all below them, such as ``output.trace_id``,
+            ``output.items[*].id`` (of any item) or ``output.*.at`` (of any key).
+        key: lists whose items are matched by one of their members instead of by position, such as
+            ``{"output.items": "sku"}``. Where an item has none, or two have the same, position counts,
+            and the result's ``notes`` say so.
+        baseline: what the others are measured by: an index among `given`, a run's id, or itself.
+        on: paths by whose values the runs of two sets are matched instead of by the whole input, such as
+            ``input.sku`` or ``tags.case``.
 
     Raises:
-        TypeError: something else than runs is given.
-        ValueError: fewer than two are.
+        TypeError: something else is given than runs, or sets of runs.
+        ValueError: there are fewer than two runs.
+        InputError: an option is wrong.
     """
-    for run in runs:
-        if not isinstance(run, Run):
-            raise TypeError(f"compare takes runs, such as fgnb.run returns, not {type(run).__name__}")
+    for one in given:
+        if not isinstance(one, (Run, RunSet)):
+            raise TypeError(f"compare takes runs, such as fgnb.run returns, or sets of runs, not {type(one).__name__}")
+    rules = Rules.of(rtol, atol, ignore, key)
+    sets = [one for one in given if isinstance(one, RunSet)]
+    if len(sets) == 2 == len(given):
+        from fgnb.runs.compare_sets import SetComparison
+
+        if keep_equal:
+            raise InputError("keep_equal is for runs laid side by side; of two sets only what differs is told")
+        if _place(baseline, given) == 1:
+            sets.reverse()
+        return SetComparison(*sets, rules=rules, on=on)
+    if on is not None:
+        raise InputError("on says how two sets are matched, and no two sets are given")
+    if sets and len(given) > 1:
+        raise TypeError("compare takes runs, or one or two sets of them; sets are joined by +")
+    runs = tuple(sets[0]) if sets else tuple(one for one in given if isinstance(one, Run))
     if len(runs) < 2:
         raise ValueError("compare takes at least two runs")
-    return Comparison(runs, keep_equal=keep_equal)
+    return RunComparison(runs, rules=rules, baseline=_place(baseline, runs), keep_equal=keep_equal)
+
+
+def _place(baseline: int | str | Run | RunSet, given: Sequence[Run | RunSet]) -> int:
+    for place, one in enumerate(given):
+        if baseline is one or (isinstance(one, Run) and one.run_id == getattr(baseline, "run_id", baseline)):
+            return place
+    if isinstance(baseline, int) and not isinstance(baseline, bool) and -len(given) <= baseline < len(given):
+        return baseline % len(given)
+    raise InputError(f"baseline is an index, a run's id, or one of those that are compared, not {baseline!r}")
 
 
 class Comparison(Shown):
-    """Runs laid side by side; `rows` maps each path to its values, one per run.
+    """What differs, as `frame`; `notes` say what could not be compared as it was asked for."""
+
+    @property
+    @abstractmethod
+    def frame(self) -> pd.DataFrame:
+        """What differs, a row per path."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """Lists that were compared by position since their items have no key of their own."""
+
+    @abstractmethod
+    def by(self, *paths: str) -> pd.DataFrame:
+        """Tell which inputs go with which differences."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    def __bool__(self) -> bool:  # it is there, whatever its length
+        return True
+
+
+class RunComparison(Comparison):
+    """Runs laid side by side.
 
     Paths are ``status``, ``elapsed``, ``input.<path>``, ``output.<path>`` and ``error.<node id>``, whose
-    value is the node's error message. Lists are compared position by position.
+    value is the node's error message, or a list of them where it failed more than once.
+
+    Attributes:
+        runs: the runs.
+        baseline: the place among them of the one that the others are measured by.
     """
 
-    def __init__(self, runs: Sequence[Run], *, keep_equal: bool = False) -> None:
+    def __init__(self, runs: Sequence[Run], *, rules: Rules, baseline: int = 0, keep_equal: bool = False) -> None:
         self.runs = tuple(runs)
-        self.keep_equal = keep_equal
+        self.baseline = baseline
+        self._rules = rules
+        self._keep_equal = keep_equal
+        self._notes: dict[str, str] = {}
 
     @cached_property
     def rows(self) -> dict[str, tuple[Any, ...]]:
         """Each path's values, one per run; `MISSING` where a run has none."""
-        sides = [_values(run) for run in self.runs]
-        seen = dict.fromkeys(path for side in sides for path in side)
-        paths = sorted(seen, key=_group)  # a stable sort: in each group, the order of the documents
-        rows = {path: tuple(side.get(path, MISSING) for side in sides) for path in paths}
-        if self.keep_equal:
-            return rows
-        return {path: values for path, values in rows.items() if not all_equal(values)}
+        found = run_differences(
+            self.runs, self._rules, self._notes, baseline=self.baseline, keep_equal=self._keep_equal
+        )
+        return dict(found)
+
+    @property
+    def changed(self) -> list[str]:
+        """The paths that differ, but for the elapsed time, which always does."""
+        return [path for path in self.rows if path != "elapsed" and self.marked(path)]
+
+    def marked(self, path: str) -> tuple[int, ...]:
+        """Return the places of the runs that differ from the baseline at a path."""
+        values = self.rows[path]
+        return tuple(
+            place
+            for place, value in enumerate(values)
+            if next(differences([values[self.baseline], value], (), self._rules, {}), None) is not None
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lists that were compared by position since their items have no key of their own."""
+        return tuple(f"{path} is compared by position: {why}" for path, why in self._notes.items() if self.rows)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -66,44 +160,64 @@ class Comparison(Shown):
         """
         import pandas as pd
 
+        from fgnb.runs.typed import text_index
+
         columns = {
             number: [pd.NA if values[number] is MISSING else values[number] for values in self.rows.values()]
             for number in range(len(self.runs))
         }
-        index = pd.Index(pd.array(list(self.rows), dtype="string"), name="path")
-        frame = pd.DataFrame(columns, index=index, dtype="object")
+        frame = pd.DataFrame(columns, index=text_index(self.rows, "path"), dtype="object")
         return frame.set_axis([run.run_id for run in self.runs], axis=1)  # a run may stand there twice
+
+    def by(self, *paths: str) -> pd.DataFrame:
+        """Tell which inputs go with which differences.
+
+        Args:
+            paths: of inputs or tags, such as ``input.sku``. Index: their values, and ``path``, each path that
+                differs. Columns: `runs` with these values, `distinct` values of the path among them, its most
+                frequent `value` (``<NA>`` if it is missing), and the `share` of these runs that have it.
+                Without paths the inputs are ranked. Index: ``by``, each input and tag that differs, and
+                ``path``. Columns: `values` of the input, and `explained`: by how much knowing the input
+                betters a guess at the path's value (Goodman and Kruskal's lambda), from 0, not at all, to 1,
+                always right. Inputs that are another for each run explain nothing and are left out.
+
+        Raises:
+            InputError: a path is not one of an input or a tag.
+        """
+        outcomes = {
+            path: values for path, values in self.rows.items() if path != "elapsed" and not path.startswith("input")
+        }
+        if paths:
+            return explain.told(self.runs, explain.places_of(paths), outcomes)
+        return explain.ranked(self.runs, outcomes)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        return f"<Comparison of {len(self.runs)} runs: {len(self)} paths>"
+        return f"<RunComparison of {len(self.runs)} runs: {len(self)} paths>"
 
 
-_GROUPS = ("status", "elapsed", "input", "output", "error")
+def run_differences(
+    runs: Sequence[Run], rules: Rules, notes: dict[str, str], *, baseline: int = 0, keep_equal: bool = False
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield the paths at which runs differ, written, each with the runs' values there."""
+    sides: dict[str, list[Any]] = {
+        "status": [run.status for run in runs],
+        "elapsed": [run.elapsed for run in runs],
+        "input": [run.input for run in runs],
+        # Without success there is no output, which is not the same as null.
+        "output": [run.output if run.ok else MISSING for run in runs],
+        "error": [_errors(run) for run in runs],
+    }
+    for root, values in sides.items():
+        found = differences(values, (root,), rules, notes, baseline=baseline, keep_equal=keep_equal)
+        for path, row in found:
+            yield format_path(path), row
 
 
-def _group(path: str) -> int:
-    return next(number for number, name in enumerate(_GROUPS) if path.startswith(name))
-
-
-def _values(run: Run) -> dict[str, Any]:
-    values: dict[str, Any] = {"status": run.status, "elapsed": run.elapsed}
-    for root, value in (("input", run.input), ("output", run.output)):
-        if root == "output" and not run.ok:
-            continue  # there is no output, which is not the same as null
-        if value != {}:  # an empty object has no paths
-            values |= {format_path(path, root): leaf for path, leaf in leaves(value)}
+def _errors(run: Run) -> dict[str, str | list[str]]:
+    by_node: dict[str, list[str]] = {}
     for error in run.node_errors:
-        values[format_path((error.node_id,), "error")] = error.error_message
-    return values
-
-
-def all_equal(values: Sequence[Any]) -> bool:
-    """Whether JSON leaves are equal: numbers by value, and true is not 1."""
-    first = values[0]
-    return all(
-        value is first or (isinstance(value, bool) == isinstance(first, bool) and value == first)
-        for value in values[1:]
-    )
+        by_node.setdefault(error.node_id, []).append(error.error_message)
+    return {node: messages[0] if len(messages) == 1 else messages for node, messages in by_node.items()}

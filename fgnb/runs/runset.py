@@ -15,6 +15,8 @@ from fgnb.wiring import Shown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fgnb.runs.compare import Comparison
+
 
 Lists = Literal["keep", "expand"]
 
@@ -145,6 +147,12 @@ class RunSet(Shown, Sequence[Run]):
         from fgnb.runs.frames import errors_frame
 
         return errors_frame(self)
+
+    def compare(self, other: RunSet | None = None, **options: Any) -> Comparison:
+        """Compare these runs with another set, matched by input, or with each other; see `fgnb.compare`."""
+        from fgnb.runs.compare import compare
+
+        return compare(self, **options) if other is None else compare(self, other, **options)
 
     @cached_property
     def counts(self) -> dict[str, int]:

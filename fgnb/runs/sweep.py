@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,6 +14,7 @@ from fgnb.client.outcome import Attempt, Outcome
 from fgnb.client.pace import Pace
 from fgnb.client.refusal import kind_of
 from fgnb.errors import AuthenticationFailed, FgnbError, InputError
+from fgnb.runs.differences import canonical
 from fgnb.runs.feed import Feed
 from fgnb.runs.inputs import Inputs
 from fgnb.runs.kept import Kept
@@ -287,8 +287,7 @@ def _refusal(run: Run) -> Exception:
 
 def _key(item: Item, headers: Mapping[str, str]) -> bytes:
     """Return what names an input within a sweep, whatever the order of its keys."""
-    text = json.dumps([item.value, headers or {}], sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(canonical([item.value, headers or {}]).encode(), digest_size=16).digest()
 
 
 def items(inputs: Inputs) -> Iterator[Item]:

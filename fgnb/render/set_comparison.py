@@ -1,0 +1,104 @@
+"""What changed between two sets of runs: counts first, then what fails now, the paths, and the inputs they go with."""
+
+from __future__ import annotations
+
+from fgnb.render import html
+from fgnb.render.comparison import cell_text, html_value
+from fgnb.render.listing import Table, listing
+from fgnb.render.run import elapsed_text
+from fgnb.render.text import cut, one_line
+from fgnb.render.textdiff import is_long, marked_html, marked_text
+from fgnb.runs.compare_sets import Difference, SetComparison
+
+FLIPS = 5
+PATHS = 12
+GROUPS = 6
+TELLING = 0.5  # from which share of its effect an input is worth a table
+
+
+def show(comparison: SetComparison) -> dict[str, str]:
+    """Return the comparison as a MIME bundle."""
+    counts = comparison.counts
+    names = list(dict.fromkeys(run.workflow for runs in (comparison.before, comparison.after) for run in runs))
+    told = [f"{counts[name]:,} {name}" for name in ("equal", "changed")]
+    told += [f"{counts[name]:,} {name}" for name in ("regressions", "fixes", "unmatched") if counts[name]]
+    title = f"{counts['pairs']:,} pairs of runs of {' and '.join(names)}: {', '.join(told)}"
+    tables = [_flipped(comparison), _paths(comparison)]
+    if comparison.differences:
+        tables.append(_groups(comparison))
+    return listing(title, *tables, notes=[*_timing(comparison), *comparison.notes])
+
+
+def _timing(comparison: SetComparison) -> list[str]:
+    timing = comparison.timing
+    if timing["before"].isna().any():
+        return []
+    parts = [
+        f"{name} {elapsed_text(row['before'])} → {elapsed_text(row['after'])} (×{row['ratio']:.2f})"
+        for name, row in timing.iterrows()
+    ]
+    return [f"elapsed: {', '.join(parts)}"]
+
+
+def _flipped(comparison: SetComparison) -> Table:
+    found = comparison.regressions
+    rows = [
+        (key, f"{before} → {after}", "" if node is None else node, cut(one_line(message or ""), 60))
+        for key, before, after, node, _, message in found.iloc[:FLIPS, :6]
+        .astype(object)
+        .where(found.notna(), None)
+        .to_numpy()
+    ]
+    more = f"… {len(found) - FLIPS:,} more; see .regressions" if len(found) > FLIPS else ""
+    cells = [(html.escape(key), html.span(flip, _colour(flip)), *map(html.escape, rest)) for key, flip, *rest in rows]
+    head = ["input", "status", "node", "message"]
+    return Table(title="regressions", head=head, rows=rows, cells=cells, more=more)
+
+
+def _colour(flip: str) -> str:
+    status = flip.rpartition(" ")[2]
+    return f"color:{html.STATUS_COLOURS.get(status, html.OTHER_COLOUR)};white-space:nowrap"
+
+
+def _paths(comparison: SetComparison) -> Table:
+    """Return the paths that differ in pairs of one status: of a run that fails now, all the output is gone."""
+    kept: dict[str, list[Difference]] = {}
+    for change in comparison.differences:
+        before, after = comparison.pairs[change.pair]
+        if before.ok == after.ok:
+            kept.setdefault(change.path, []).append(change)
+    ordered = sorted(kept.items(), key=lambda entry: -len(entry[1]))
+    rows, cells = [], []
+    for path, found in ordered[:PATHS]:
+        first = found[0]
+        example = cut(comparison.key_of(first.pair), 30)
+        head = (f"{len(found):,}", example)
+        if is_long(first.before, first.after):
+            plain, shown = marked_text(first.before, first.after), marked_html(first.before, first.after)
+        else:
+            plain = f"{cell_text(first.before, 24)} → {cell_text(first.after, 24)}"
+            shown = f"{html_value(first.before)} → {html_value(first.after)}"
+        rows.append((path, *head, plain))
+        cells.append((html.span(path, html.MONO), *map(html.escape, head), shown))
+    more = f"… {len(ordered) - PATHS:,} more; see .frame" if len(ordered) > PATHS else ""
+    styles = {(number, 3): html.CHANGED for number in range(len(rows))}
+    heads = ["path", "pairs", "for example", "before → after"]
+    return Table(title="changed paths", head=heads, rows=rows, cells=cells, more=more, styles=styles)
+
+
+def _groups(comparison: SetComparison) -> Table:
+    """Return the input that tells best what changed, if one does."""
+    ranks = comparison.by()["explained"]
+    if ranks.empty or ranks.iloc[0] < TELLING:
+        return Table(head=(), rows=(), cells=())
+    path = str(ranks.index[0])
+    groups = comparison.by(path)
+    groups = groups[groups["changed"] > 0].sort_values("share", ascending=False, kind="stable")
+    rows = [
+        (cell_text(value, 40), f"{row['changed']:,} of {row['pairs']:,}", f"{row['regressions']:,}", str(row["path"]))
+        for value, row in groups.iloc[:GROUPS].iterrows()
+    ]
+    cells = [(*map(html.escape, row[:3]), html.span(row[3], html.MONO)) for row in rows]
+    more = f"… {len(groups) - GROUPS:,} more; see .by({path!r})" if len(groups) > GROUPS else ""
+    title = f"where it changed: {path}"
+    return Table(title=title, head=[path, "changed", "regressions", "most in"], rows=rows, cells=cells, more=more)
