@@ -14,7 +14,8 @@ import pytest
 
 import fgnb
 from fgnb.runs import keeping
-from fgnb.runs.history import Claim, History, Opening
+from fgnb.runs.claims import Claim, Opening
+from fgnb.runs.history import History
 from fgnb.runs.run import new_run_id
 from tests.exact import exact
 from tests.workflow_stub import WorkflowStub
@@ -31,7 +32,14 @@ def session(connect, path):
 
 
 def opening(**more):
-    values = {"run_id": new_run_id(), "workflow": "w", "input": b"{}", "headers": {}, "tags": {}, "connection": "local"}
+    values = {
+        "run_id": new_run_id(),
+        "workflow": "w",
+        "input": b"{}",
+        "headers": None,
+        "tags": None,
+        "connection": "local",
+    }
     return Opening(**(values | {"submitted_at": datetime.now(UTC)} | more))
 
 
@@ -144,7 +152,7 @@ def write_many(path, count, number):
     history = History.at(path)
     stub = datetime.now(UTC)
     claims = [history.begin(opening(workflow=f"w{number}", submitted_at=stub)) for _ in range(20)]
-    futures = [history._writer.ask(history._claim(opening(workflow=f"w{number}"))) for _ in range(count - 20)]
+    futures = [history._writer.ask(history._begin, opening(workflow=f"w{number}")) for _ in range(count - 20)]
     claims += [future.result(60) for future in futures]
     for claim in claims:
         assert claim.row is not None
@@ -205,13 +213,11 @@ def test_folder_in_place_of_the_file_costs_the_record_only(connect, path):
 def test_full_disk_costs_the_record_not_the_run(connect, path):
     session = connect("local", history=path)
     session.run("order-triage", {"sku": "A-100", "qty": 1})
-    session._history._writer.ask(lambda database: database.execute("PRAGMA max_page_count = 1").fetchall()).result(5)
+    session._history._asked(lambda database: database.execute("PRAGMA max_page_count = 1").fetchall())
     text = "x" * 100_000
     with pytest.warns(fgnb.HistoryWarning, match="full"):
         assert session.run("order-triage", {"sku": "A-100", "qty": 2, "text": text}).ok
-    session._history._writer.ask(lambda database: database.execute("PRAGMA max_page_count = 100000").fetchall()).result(
-        5
-    )
+    session._history._asked(lambda database: database.execute("PRAGMA max_page_count = 100000").fetchall())
     assert session.run("order-triage", {"sku": "A-100", "qty": 3}).ok
     assert [run.input["qty"] for run in session.history()] == [1, 3]
 

@@ -9,57 +9,24 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as WaitTimeout
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from fgnb import jsontext
 from fgnb.background import BackgroundLoop, forget_in_child
 from fgnb.errors import HistoryError, HistoryWarning, InputError, did_you_mean
+from fgnb.runs import claims
+from fgnb.runs.claims import Claim, Opening
 from fgnb.runs.database import open_database, prune
 from fgnb.runs.owners import Owners
 from fgnb.runs.query import conditions_of, marks
 from fgnb.runs.redact import mask_json
 from fgnb.runs.run import Run
 from fgnb.runs.runset import RunSet
-from fgnb.runs.stored import COLUMNS, Record, Stored, ending, microseconds, run_of, text
+from fgnb.runs.stored import COLUMNS, Record, Stored, ending, run_of
 from fgnb.runs.writer import Writer
 
-NEVER_RAN = ("rejected", "unsent", "cancelled")
 AT_EXIT = 5.0  # seconds that the end of the interpreter waits for what is still to be written
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """A run that is about to be sent; `input` is JSON.
-
-    A run of a named sweep has the number of the `sweep`, a `key` that names its input there, and the
-    number of the pass over the inputs: the same key twice in one pass are two runs.
-    """
-
-    run_id: str
-    workflow: str
-    input: bytes
-    headers: Mapping[str, str]
-    tags: Mapping[str, Any]
-    connection: str
-    submitted_at: datetime
-    sweep: int | None = None
-    key: bytes | None = None
-    sweep_pass: int = 0
-    retry_unknown: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Whose a run is: `row` is its record, None if it could not be written.
-
-    If it is not `ours`, the record stands for an input that somebody has sent or is about to send.
-    """
-
-    row: int | None
-    ours: bool = True
 
 
 class History:
@@ -107,16 +74,18 @@ class History:
             HistoryError: it can't be written, and the run is one of a named sweep.
         """
         try:
-            return BackgroundLoop.wait(self._writer.ask(self._claim(opening)))
+            claim: Claim = BackgroundLoop.wait(self._writer.ask(self._begin, opening))
         except (OSError, sqlite3.Error, HistoryError) as error:
             return self._unrecorded(opening, error)
+        return claim
 
     async def abegin(self, opening: Opening) -> Claim:
         """Do the same from a coroutine."""
         try:
-            return await self._writer.aask(self._claim(opening))
+            claim: Claim = await self._writer.aask(self._begin, opening)
         except (OSError, sqlite3.Error, HistoryError) as error:
             return self._unrecorded(opening, error)
+        return claim
 
     def _unrecorded(self, opening: Opening, error: Exception) -> Claim:
         said = str(error) if isinstance(error, HistoryError) else f"the history {self.path} can't be written: {error}"
@@ -129,50 +98,9 @@ class History:
             warnings.warn(f"{said}. Runs go on, but are not recorded", HistoryWarning, stacklevel=3)
         return Claim(None)
 
-    def _claim(self, opening: Opening) -> Callable[[sqlite3.Connection], Claim]:
-        def claim(database: sqlite3.Connection) -> Claim:
-            if opening.key is None:
-                return Claim(self._insert(database, opening, None))
-            seen = "INSERT INTO seen VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count"
-            occurrence = database.execute(seen, (opening.sweep_pass, opening.key)).fetchone()[0]
-            place = (opening.sweep, opening.key, occurrence)
-            standing = "SELECT id, status, owner FROM runs WHERE sweep = ? AND key = ? AND occurrence = ?"
-            found = database.execute(standing, place).fetchone()
-            if found is not None:
-                row, status, owner = found
-                if not (status in NEVER_RAN or (opening.retry_unknown and self._may_have_run(database, status, owner))):
-                    return Claim(row, ours=False)
-                database.execute("UPDATE runs SET key = NULL WHERE id = ?", (row,))
-            return Claim(self._insert(database, opening, occurrence))
-
-        return claim
-
-    def _may_have_run(self, database: sqlite3.Connection, status: str | None, owner: int | None) -> bool:
-        if status is None:
-            assert self._owners is not None  # noqa: S101  # made when the database was opened
-            return not self._owners.told(database, owner)[0]  # what is under way elsewhere is not ours to try again
-        return status == "unknown"
-
-    def _insert(self, database: sqlite3.Connection, opening: Opening, occurrence: int | None) -> int | None:
-        assert self._owners is not None  # noqa: S101
-        values = (
-            opening.run_id,
-            text(opening.workflow),
-            microseconds(opening.submitted_at),
-            text(opening.connection),
-            mask_json(opening.input),
-            mask_json(jsontext.dumps(opening.headers)) if opening.headers else None,
-            mask_json(jsontext.dumps(opening.tags)) if opening.tags else None,
-            self._owners.enter(database),
-            opening.sweep,
-            opening.key,
-            occurrence,
-        )
-        return database.execute(
-            "INSERT INTO runs (run_id, workflow, submitted_at, connection, input, headers, tags, owner, sweep, key,"
-            " occurrence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            values,
-        ).lastrowid
+    def _begin(self, database: sqlite3.Connection, openings: Sequence[Opening]) -> list[Claim]:
+        assert self._owners is not None  # noqa: S101  # made when the database was opened
+        return claims.begin(database, self._owners, openings)
 
     def end(self, claim: Claim, run: Run, body: bytes | None) -> bool:
         """Record the end of a run, soon; returns whether its record says all of it, nothing masked.
@@ -182,37 +110,26 @@ class History:
             run: the run.
             body: the service's answer as it came, if there was one.
         """
-        row = claim.row
-        if row is None:
+        if claim.row is None:
             return False
         answer = None if body is None else mask_json(body)
-        values = (*ending(run), answer, row)
-
-        def end(database: sqlite3.Connection) -> None:
-            database.execute(
-                "UPDATE runs SET status = ?, workflow_id = ?, elapsed = ?, request_id = ?, http_status = ?,"
-                " error_code = ?, reason = ?, hint = ?, more = ?, answer = ? WHERE id = ?",
-                values,
-            )
-
-        self._writer.put(end)
-        return answer is body and _is_plain(run)
+        self._writer.put(claims.end, (*ending(run), answer, claim.row))
+        return claim.plain and answer is body
 
     def discard(self, claim: Claim) -> None:
         """Take a record back, soon: nothing was sent, and there was nothing to send."""
-        row = claim.row
-        if row is not None:
-            self._writer.put(lambda database: database.execute("DELETE FROM runs WHERE id = ?", (row,)))
+        if claim.row is not None:
+            self._writer.put(claims.discard, claim.row)
 
     def flush(self) -> None:
         """Return when all is written that was to be; or can't be, which has been told."""
         with contextlib.suppress(OSError, sqlite3.Error, HistoryError):
-            BackgroundLoop.wait(self._writer.ask(lambda database: None))
+            BackgroundLoop.wait(self._writer.ask(_nothing, None))
 
     async def aflush(self) -> None:
         """Do the same from a coroutine."""
         with contextlib.suppress(OSError, sqlite3.Error, HistoryError):
-            await self._writer.aask(lambda database: None)
+            await self._writer.aask(_nothing, None)
 
     def sweep(self, name: str, *, workflow: str, connection: str, resume: bool) -> int:
         """Return the number of a named sweep, which is begun if there is none of that name.
@@ -255,7 +172,7 @@ class History:
 
     def _asked(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         try:
-            return BackgroundLoop.wait(self._writer.ask(work))
+            return BackgroundLoop.wait(self._writer.ask(lambda database, _: [work(database)], None))
         except (OSError, sqlite3.Error) as error:
             raise HistoryError(f"the history {self.path} can't be written: {error}") from None
 
@@ -347,10 +264,8 @@ class History:
                 raise HistoryError(f"the history {self.path} can't be read: {error}") from None
 
 
-def _is_plain(run: Run) -> bool:
-    """Whether nothing that was sent is masked in its record."""
-    sent = [jsontext.dumps(part) for part in (run.input, dict(run.headers), dict(run.tags))]
-    return all(mask_json(part) is part for part in sent)
+def _nothing(database: sqlite3.Connection, asked: Sequence[None]) -> Sequence[None]:
+    return asked
 
 
 def _sweep_called(database: sqlite3.Connection, name: str) -> int:
@@ -370,4 +285,4 @@ def _flush_all() -> None:
     for history in list(_known.values()):
         if history._writer.is_used:
             with contextlib.suppress(WaitTimeout, OSError, sqlite3.Error, HistoryError):
-                history._writer.ask(lambda database: None).result(AT_EXIT)
+                history._writer.ask(_nothing, None).result(AT_EXIT)

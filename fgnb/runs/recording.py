@@ -12,7 +12,8 @@ from fgnb.runs.prepare import Prepared
 from fgnb.runs.run import Run, new_run_id
 
 if TYPE_CHECKING:
-    from fgnb.runs.history import Claim, History, Opening
+    from fgnb.runs.claims import Claim, Opening
+    from fgnb.runs.history import History
 
 
 class Recording:
@@ -43,15 +44,15 @@ class Recording:
             self._claim = await self._history.abegin(self._opening())
 
     def _opening(self) -> Opening:
-        from fgnb.runs.history import Opening
+        from fgnb.runs.claims import Opening
 
         prepared = self._prepared
         return Opening(
             run_id=self._run_id,
             workflow=prepared.workflow,
             input=jsontext.dumps(prepared.input),
-            headers=prepared.headers,
-            tags=prepared.tags,
+            headers=jsontext.dumps(prepared.headers) if prepared.headers else None,
+            tags=jsontext.dumps(prepared.tags) if prepared.tags else None,
             connection=self._connection,
             submitted_at=self._submitted_at,
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import secrets
+import os
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,9 +82,14 @@ def _text(failure: Mapping[str, Any], key: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+_ids = random.Random()  # noqa: S311  # our own: a notebook that calls random.seed would repeat ids
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.seed)
+
+
 def new_run_id() -> str:
     """Return an id that no other run has and that sorts by the time of submission."""
-    return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(6)}"
+    return f"{time.time_ns() // 1_000_000:012x}-{_ids.getrandbits(48):012x}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -152,24 +158,24 @@ class Run(Shown):
     ) -> Run:
         """Make a run of what was sent and what became of it."""
         execution = outcome.execution
-        return cls(
+        errors = execution.errors if execution is not None else None
+        run = object.__new__(cls)  # many are made, and a frozen dataclass sets its fields one by one
+        run.__dict__.update(
             run_id=run_id or new_run_id(),
             workflow=workflow,
             workflow_id=outcome.workflow_id,
-            execution_id=execution.execution_id if execution else None,
+            execution_id=execution.execution_id if execution is not None else None,
             request_id=outcome.request_id,
             status=outcome.status,
             input=input,
-            headers=dict(headers or {}),
-            output=execution.output if execution and execution.status == "success" else None,
-            node_errors=tuple(
-                NodeError.of(error, outcome.node_names) for error in (execution.errors if execution else ()) or ()
-            ),
-            begin_time=parse_time(execution.begin_time) if execution else None,
-            end_time=parse_time(execution.end_time) if execution else None,
+            headers=dict(headers) if headers else {},
+            output=execution.output if execution is not None and execution.status == "success" else None,
+            node_errors=tuple(NodeError.of(error, outcome.node_names) for error in errors) if errors else (),
+            begin_time=parse_time(execution.begin_time) if execution is not None else None,
+            end_time=parse_time(execution.end_time) if execution is not None else None,
             submitted_at=outcome.submitted_at,
             elapsed=outcome.elapsed,
-            tags=dict(tags or {}),
+            tags=dict(tags) if tags else {},
             connection=connection,
             reason=outcome.reason,
             hint=outcome.hint,
@@ -177,6 +183,7 @@ class Run(Shown):
             error_code=outcome.error_code,
             raw=outcome.raw,
         )
+        return run
 
     @property
     def ok(self) -> bool:

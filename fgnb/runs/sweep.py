@@ -23,7 +23,8 @@ from fgnb.runs.progress import Meter
 from fgnb.runs.run import Run, new_run_id
 
 if TYPE_CHECKING:
-    from fgnb.runs.history import Claim, History
+    from fgnb.runs.claims import Claim
+    from fgnb.runs.history import History
 
 
 CONCURRENCY = 32  # runs at once, unless told otherwise
@@ -140,6 +141,8 @@ class Sweep:
         self._meter = meter
         self._pace = Pace(order.concurrency)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._headers = jsontext.dumps(order.headers) if order.headers else None
+        self._tags = jsontext.dumps(order.tags) if order.tags else None
         self._pass = history.start_pass() if history is not None else 0
         self.stopping = False
         self.dropping = False
@@ -230,7 +233,7 @@ class Sweep:
             self._stop(_refusal(run))
 
     async def _claim(self, history: History, item: Item, run_id: str, attempt: Attempt) -> Claim:
-        from fgnb.runs.history import Opening
+        from fgnb.runs.claims import Opening
 
         order = self._order
         return await history.abegin(
@@ -238,8 +241,8 @@ class Sweep:
                 run_id=run_id,
                 workflow=order.workflow,
                 input=item.text,
-                headers=order.headers,
-                tags=order.tags,
+                headers=self._headers,
+                tags=self._tags,
                 connection=order.connection,
                 submitted_at=attempt.submitted_at,
                 sweep=order.sweep,

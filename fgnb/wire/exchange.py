@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -108,6 +109,7 @@ def problem_of(error: msgspec.ValidationError) -> Problem:
     return Problem(found["place"] if found else "$", message[:1].lower() + message[1:])
 
 
+@lru_cache(maxsize=1024)  # the runs of a sweep share their seconds
 def parse_time(text: str | None) -> datetime | None:
     """Read the service's ``yyyy-MM-ddTHH:mm:ssZ``; None where it is missing or unreadable."""
     try:
