@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from fgnb.local.options import Options
     from fgnb.runs.compare import Comparison, RunComparison, compare
     from fgnb.runs.compare_sets import SetComparison
+    from fgnb.runs.files import read_runs
     from fgnb.runs.job import Job
     from fgnb.runs.run import NodeError, Run
     from fgnb.runs.runset import RunSet
@@ -147,6 +148,7 @@ __all__ = [
     "form",
     "function",
     "history",
+    "read_runs",
     "run",
     "sweep",
     "trace",
@@ -180,6 +182,7 @@ _HOMES = {
     ),
     "compare": "fgnb.runs.compare",
     "Job": "fgnb.runs.job",
+    "read_runs": "fgnb.runs.files",
 }
 
 _hooks.update(

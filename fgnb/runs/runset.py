@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fgnb.errors import did_you_mean
@@ -153,6 +155,18 @@ class RunSet(Shown, Sequence[Run]):
         from fgnb.runs.compare import compare
 
         return compare(self, **options) if other is None else compare(self, other, **options)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Write the runs, all of them, into a ``.parquet`` file; `fgnb.read_runs` reads them back exactly."""
+        from fgnb.runs.table import write_parquet
+
+        write_parquet(self, Path(path).expanduser())
+
+    def to_jsonl(self, path: str | os.PathLike[str]) -> None:
+        """Write the runs, all of them, as JSON Lines, compressed if the name ends with ``.gz``."""
+        from fgnb.runs.record import write_lines
+
+        write_lines(self, Path(path).expanduser())
 
     @cached_property
     def counts(self) -> dict[str, int]:

@@ -22,7 +22,9 @@ def typed(rows: Iterable[Sequence[Any]], dtypes: Mapping[str, Any], index: Any =
 def text_index(values: Iterable[str], name: str) -> pd.Index[Any]:
     """Return texts as an index."""
     array = texts(values)
-    index: pd.Index[Any] = pd.Index(array, dtype=array.dtype, name=name)  # of texts with lone surrogates the type is object
+    index: pd.Index[Any] = pd.Index(
+        array, dtype=array.dtype, name=name
+    )  # of texts with lone surrogates the type is object
     return index
 
 
