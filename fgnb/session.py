@@ -24,12 +24,12 @@ from fgnb.local.service import Service
 from fgnb.runs.compare import compare
 from fgnb.runs.inputs import How, inputs_of
 from fgnb.runs.job import Job
+from fgnb.runs.order import CONCURRENCY, order_of
 from fgnb.runs.pending import PendingRun
 from fgnb.runs.prepare import Prepared, prepare
 from fgnb.runs.recording import Recording
 from fgnb.runs.run import Run, describe_failure
 from fgnb.runs.runset import RunSet
-from fgnb.runs.sweep import CONCURRENCY, order_of
 from fgnb.runs.trace import Trace
 
 if TYPE_CHECKING:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fgnb.runs.owners import Owners
 from fgnb.runs.redact import mask_json
 from fgnb.runs.stored import microseconds, text
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from fgnb.runs.owners import Owners
 
 NEVER_RAN = ("rejected", "unsent", "cancelled")
 

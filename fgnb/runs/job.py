@@ -16,9 +16,10 @@ from fgnb.errors import FgnbError, SweepStopped
 from fgnb.runs.feed import Feed
 from fgnb.runs.inputs import Inputs
 from fgnb.runs.kept import Kept
+from fgnb.runs.order import Item, Order, items
 from fgnb.runs.progress import Meter, Progress, State
 from fgnb.runs.runset import RunSet
-from fgnb.runs.sweep import Executes, Item, Order, Sweep, items
+from fgnb.runs.sweep import Executes, Sweep
 from fgnb.wiring import Shown
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ class Job(Shown):
         title = order.workflow if order.name is None else f"{order.workflow} ({order.name})"
         self._meter = Meter(title, total=inputs.total)
         self._feed: Feed[Item] = Feed(items(inputs))
-        self._sweep = Sweep(client, order, self._feed, history, self._kept, self._meter)
+        recorder = None
+        if history is not None:
+            from fgnb.runs.recorder import HistoryRecorder
+
+            recorder = HistoryRecorder(history, order)
+        self._sweep = Sweep(client, order, self._feed, recorder, self._kept, self._meter)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: State | None = None
         self._display: Any = None

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from fgnb import jsontext
 from fgnb.client.blocking import GIVEN_UP
 from fgnb.client.outcome import Attempt, Outcome
 from fgnb.client.pace import Pace
 from fgnb.client.refusal import kind_of
-from fgnb.errors import AuthenticationFailed, FgnbError, InputError
-from fgnb.runs.differences import canonical
+from fgnb.errors import AuthenticationFailed, FgnbError
 from fgnb.runs.feed import Feed
-from fgnb.runs.inputs import Inputs
-from fgnb.runs.kept import Kept
-from fgnb.runs.prepare import Prepared
+from fgnb.runs.order import Item, Order
 from fgnb.runs.progress import Meter
 from fgnb.runs.run import Run, new_run_id
 
 if TYPE_CHECKING:
-    from fgnb.runs.claims import Claim
-    from fgnb.runs.history import History
-
-
-CONCURRENCY = 32  # runs at once, unless told otherwise
-MOST = 1000
+    from fgnb.runs.recorder import Recorder
 
 
 class Executes(Protocol):
@@ -43,79 +32,14 @@ class Executes(Protocol):
         """Execute the workflow once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What all runs of a sweep have in common; JSON values throughout."""
+class Keeps(Protocol):
+    """Where a sweep puts what became of each input: `fgnb.runs.kept.Kept`."""
 
-    workflow: str
-    headers: dict[str, str]
-    tags: dict[str, Any]
-    timeout: float | None
-    connection: str
-    concurrency: int
-    name: str | None = None
-    sweep: int | None = None  # its number in the history, if it has a name
-    retry_unknown: bool = False
+    def run(self, position: int, run: Run, row: int | None) -> None:
+        """Keep a run; `row` is that of its record if the record holds it unchanged."""
 
-
-def order_of(
-    prepared: Prepared,
-    history: History | None,
-    *,
-    connection: str,
-    concurrency: int,
-    name: str | None,
-    resume: bool | Literal["retry-unknown"],
-) -> Order:
-    """Check what a sweep is told, and find or begin it in the history if it has a name.
-
-    Args:
-        prepared: what its runs have in common; its input does not count.
-        history: where they are recorded, if anywhere.
-        connection: which service runs them.
-        concurrency: runs at once.
-        name: of the sweep.
-        resume: whether to go on with the one of this name.
-
-    Raises:
-        InputError: an argument is wrong, or the name is taken.
-        HistoryError: the sweep has a name, and the history can't be written.
-    """
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= MOST:
-        raise InputError(f"concurrency must be a number from 1 to {MOST:,}, not {concurrency!r}")
-    if resume not in (False, True, "retry-unknown"):
-        raise InputError(f"resume must be True, False or 'retry-unknown', not {resume!r}")
-    if name is None and resume:
-        raise InputError("resume goes on with a sweep that has a name: give name=")
-    if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise InputError(f"name must be a text, not {name!r}")
-    number = None
-    if name is not None:
-        if history is None:
-            raise InputError(
-                "a sweep with a name needs the history, which is off (FGNB_HISTORY, or connect(history=...))"
-            )
-        number = history.sweep(name, workflow=prepared.workflow, connection=connection, resume=bool(resume))
-    return Order(
-        workflow=prepared.workflow,
-        headers=prepared.headers,
-        tags=prepared.tags,
-        timeout=prepared.timeout,
-        connection=connection,
-        concurrency=concurrency,
-        name=name,
-        sweep=number,
-        retry_unknown=resume == "retry-unknown",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One input: its place among them, its JSON value, and that as text."""
-
-    position: int
-    value: Any
-    text: bytes
+    def record(self, position: int, row: int) -> None:
+        """Keep the place of a record that was there before."""
 
 
 class Sweep:
@@ -125,25 +49,22 @@ class Sweep:
         client: what executes the workflow.
         order: what all runs have in common.
         feed: the inputs.
-        history: where each run is recorded, if anywhere.
+        recorder: where each run is recorded, if anywhere.
         kept: where each run is kept.
         meter: what counts them.
     """
 
     def __init__(
-        self, client: Executes, order: Order, feed: Feed[Item], history: History | None, kept: Kept, meter: Meter
+        self, client: Executes, order: Order, feed: Feed[Item], recorder: Recorder | None, kept: Keeps, meter: Meter
     ) -> None:
         self._client = client
         self._order = order
         self._feed = feed
-        self._history = history
+        self._recorder = recorder
         self._kept = kept
         self._meter = meter
         self._pace = Pace(order.concurrency)
         self._under_way: set[asyncio.Task[None]] = set()
-        self._headers = jsontext.dumps(order.headers) if order.headers else None
-        self._tags = jsontext.dumps(order.tags) if order.tags else None
-        self._pass = history.start_pass() if history is not None else 0
         self.stopping = False
         self.dropping = False
         self.error: Exception | None = None
@@ -169,8 +90,8 @@ class Sweep:
             await asyncio.gather(*workers, return_exceptions=True)
         if self._feed.error is not None:
             self._stop(self._feed.error)
-        if self._history is not None:
-            await self._history.aflush()
+        if self._recorder is not None:
+            await self._recorder.aflush()
 
     def stop(self, *, drop: bool) -> None:
         """Send nothing more; what is under way is finished, or dropped. On the event loop."""
@@ -205,10 +126,10 @@ class Sweep:
             self._under_way.discard(task)
 
     async def _one(self, item: Item) -> None:
-        run_id, attempt = new_run_id(), Attempt(pace=self._pace)
+        run_id, attempt = item.run_id or new_run_id(), Attempt(pace=self._pace)
         claim = None
-        if self._history is not None:
-            claim = await self._claim(self._history, item, run_id, attempt)
+        if self._recorder is not None:
+            claim = await self._recorder.begin(item, run_id, attempt.submitted_at)
             if not claim.ours and claim.row is not None:
                 self._kept.record(item.position, claim.row)
                 self._meter.skipped()
@@ -225,32 +146,12 @@ class Sweep:
             run_id=run_id,
         )
         unchanged = False
-        if claim is not None and self._history is not None:
-            unchanged = self._history.end(claim, run, outcome.body)
+        if claim is not None and self._recorder is not None:
+            unchanged = self._recorder.end(claim, run, outcome.body)
         self._kept.run(item.position, run, claim.row if claim is not None and unchanged else None)
         self._meter.ended(run.status)
         if outcome.status == "rejected" and self.error is None and _is_stranger(outcome):
             self._stop(_refusal(run))
-
-    async def _claim(self, history: History, item: Item, run_id: str, attempt: Attempt) -> Claim:
-        from fgnb.runs.claims import Opening
-
-        order = self._order
-        return await history.abegin(
-            Opening(
-                run_id=run_id,
-                workflow=order.workflow,
-                input=item.text,
-                headers=self._headers,
-                tags=self._tags,
-                connection=order.connection,
-                submitted_at=attempt.submitted_at,
-                sweep=order.sweep,
-                key=None if order.sweep is None else _key(item, order.headers),
-                sweep_pass=self._pass,
-                retry_unknown=order.retry_unknown,
-            )
-        )
 
     async def _executed(self, item: Item, attempt: Attempt) -> Outcome:
         order = self._order
@@ -286,18 +187,3 @@ def _refusal(run: Run) -> Exception:
     except FgnbError as error:
         return error
     raise AssertionError(run.status)  # a rejected run raises
-
-
-def _key(item: Item, headers: Mapping[str, str]) -> bytes:
-    """Return what names an input within a sweep, whatever the order of its keys."""
-    return hashlib.blake2b(canonical([item.value, headers or {}]).encode(), digest_size=16).digest()
-
-
-def items(inputs: Inputs) -> Iterator[Item]:
-    """Yield the inputs, numbered and written."""
-    for position, value in enumerate(inputs):
-        try:
-            text = jsontext.dumps(value)
-        except InputError as error:
-            raise InputError(error.message, path=f"inputs[{position}]") from None
-        yield Item(position, value, text)
