@@ -197,6 +197,7 @@ _hooks.update(
         "frame Deployment": "fgnb.render.deployment:frame",
         "show Job": "fgnb.render.progress:show_job",
         "progress": "fgnb.notebook.progress:open_display",
+        "connect worker": "fgnb.connection:connect_worker",
         "find runs": "fgnb.shortcuts:find_runs",
         "form": "fgnb.notebook.form:Form",
         "load extension": "fgnb.notebook.magics:load",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
+import weakref
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from fgnb.background import BackgroundLoop, forget_in_child
+from fgnb.client.blocking import Client
 from fgnb.client.caller import Caller
 from fgnb.client.client import AsyncClient
 from fgnb.client.projects import ProjectOfRegion
-from fgnb.config import Settings
+from fgnb.config import Settings, settle
+from fgnb.errors import InputError
 from fgnb.local.functions import Isolation
 from fgnb.local.options import Options
 from fgnb.local.service import Service
@@ -76,3 +82,78 @@ def _way_to(endpoint: str, settings: Settings, auth: SigningAuth | None) -> Http
         proxy=settings.proxy.value,
         log_bodies=settings.log_bodies.value,
     )
+
+
+def travelling(settings: Settings, client: Client) -> dict[str, Any]:
+    """Return what workers in other processes connect with: no secret, which each finds in its own environment.
+
+    Raises:
+        InputError: the session has what does not travel: credentials or a proxy's password given to `connect`.
+    """
+    from fgnb.client.finding import find
+
+    session = secrets.token_hex(8)
+    _clients.own[session] = client
+    if settings.is_local:
+        return {"session": session, "target": settings.endpoint.value}
+    held = cast("Source | None", settings.credentials)
+    at_hand = None if held is None else find()
+    if held is not None and (at_hand is None or at_hand.origin != held.origin):
+        raise InputError(
+            f"workers look for credentials in their environment, or in the SDK's file; those of this session"
+            f" ({held.origin}) don't travel: put them there, and leave credentials= out"
+        )
+    proxy = None if settings.proxy.value is None else settings.proxy.value.reveal()
+    if proxy is not None and "@" in proxy:
+        raise InputError("the proxy's password does not travel: leave proxy= out, and set the workers' environment")
+    named = {
+        name: getattr(settings, name).value
+        for name in ("region", "project_id", "timeout", "connect_timeout", "retry_for", "verify", "log_bodies")
+    }
+    bundle = settings.ca_bundle.value
+    return {
+        "session": session,
+        "endpoint": settings.endpoint.value,
+        **named,
+        "ca_bundle": None if bundle is None else str(bundle),
+        "proxy": proxy,
+    }
+
+
+def connect_worker(connection: Mapping[str, Any]) -> Client:
+    """Return the client of a worker: the session's own in its process, else one for all with the same settings.
+
+    Raises:
+        ConfigError: this process can't connect, such as for want of credentials.
+        InputError: the session is one with the embedded service of another process.
+    """
+    given = dict(connection)
+    session = given.pop("session")
+    if (own := _clients.own.get(session)) is not None:
+        return own
+    if given.get("target") is not None:
+        raise InputError(
+            "the embedded service lives in the process that started it: sweep with threads (ThreadPoolExecutor),"
+            " or run fgnb serve and connect to that"
+        )
+    key = repr(sorted(given.items()))
+    if key not in _clients.of_worker:
+        settings = settle(find=found_credentials, **{name: value for name, value in given.items() if value is not None})
+        _clients.of_worker[key] = Client(remote_client(settings), loop=BackgroundLoop("fgnb-worker"))
+    return _clients.of_worker[key]
+
+
+class _Clients:
+    """The clients of this process: its sessions', and those of a worker, by their settings."""
+
+    def __init__(self) -> None:
+        self.forget()
+        forget_in_child(self)
+
+    def forget(self) -> None:
+        """Start without any, in the child of a fork: they are the parent's."""
+        self.own: weakref.WeakValueDictionary[str, Client] = weakref.WeakValueDictionary()
+        self.of_worker: dict[str, Client] = {}
+
+
+_clients = _Clients()

@@ -7,7 +7,9 @@ Each method is a function of the package, too, over the session connected last: 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from fgnb import wiring
 from fgnb.client.blocking import Client, Interrupted, Submission
 from fgnb.client.projects import ProjectOfRegion
 from fgnb.config import Settings
+from fgnb.connection import travelling
 from fgnb.deployment import Deployment, Workflow
 from fgnb.errors import HistoryError, InputError, RunInterrupted
 from fgnb.local.loading import load_definition
@@ -30,6 +33,7 @@ from fgnb.runs.prepare import Prepared, prepare
 from fgnb.runs.recording import Recording
 from fgnb.runs.run import Run, describe_failure
 from fgnb.runs.runset import RunSet
+from fgnb.runs.scatter import workers_of
 from fgnb.runs.trace import Trace
 
 if TYPE_CHECKING:
@@ -168,45 +172,26 @@ class Session:
 
     @overload
     def sweep(
-        self,
-        workflow: str,
-        given: Any = None,
-        *,
-        inputs: Any = None,
-        base: Mapping[str, Any] | None = None,
-        how: How = "grid",
-        concurrency: int = CONCURRENCY,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        tags: Mapping[str, Any] | None = None,
-        name: str | None = None,
-        resume: bool | Literal["retry-unknown"] = False,
-        background: Literal[False] = False,
-        progress: bool = True,
-    ) -> RunSet: ...
+        self, workflow: str, given: Any = None, *, inputs: Any = ..., base: Mapping[str, Any] | None = ...,
+        how: How = ..., concurrency: int = ..., headers: Mapping[str, str] | None = ..., timeout: float | None = ...,
+        tags: Mapping[str, Any] | None = ..., name: str | None = ..., resume: bool | Literal["retry-unknown"] = ...,
+        background: Literal[False] = ..., progress: bool = ..., executor: Executor | None = ...,
+        parts: str | os.PathLike[str] | None = ...,
+    ) -> RunSet: ...  # fmt: skip
     @overload
     def sweep(
-        self,
-        workflow: str,
-        given: Any = None,
-        *,
-        inputs: Any = None,
-        base: Mapping[str, Any] | None = None,
-        how: How = "grid",
-        concurrency: int = CONCURRENCY,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        tags: Mapping[str, Any] | None = None,
-        name: str | None = None,
-        resume: bool | Literal["retry-unknown"] = False,
-        background: Literal[True],
-        progress: bool = True,
-    ) -> Job: ...
+        self, workflow: str, given: Any = None, *, inputs: Any = ..., base: Mapping[str, Any] | None = ...,
+        how: How = ..., concurrency: int = ..., headers: Mapping[str, str] | None = ..., timeout: float | None = ...,
+        tags: Mapping[str, Any] | None = ..., name: str | None = ..., resume: bool | Literal["retry-unknown"] = ...,
+        background: Literal[True], progress: bool = ..., executor: Executor | None = ...,
+        parts: str | os.PathLike[str] | None = ...,
+    ) -> Job: ...  # fmt: skip
     def sweep(
         self, workflow: str, given: Any = None, *, inputs: Any = None, base: Mapping[str, Any] | None = None,
         how: How = "grid", concurrency: int = CONCURRENCY, headers: Mapping[str, str] | None = None,
         timeout: float | None = None, tags: Mapping[str, Any] | None = None, name: str | None = None,
         resume: bool | Literal["retry-unknown"] = False, background: bool = False, progress: bool = True,
+        executor: Executor | None = None, parts: str | os.PathLike[str] | None = None,
     ) -> RunSet | Job:  # fmt: skip
         """Run a workflow over many inputs, so many at once; never raises for a failed run.
 
@@ -232,6 +217,12 @@ class Session:
                 (``unsent``, ``rejected``, ``cancelled``) is. The result holds the earlier runs, too.
             background: return a `Job` at once.
             progress: whether to show how far it is.
+            executor: runs the inputs in chunks in its threads, in its processes, or on other machines:
+                one of `concurrent.futures`, or Dask's ``client.get_executor()``. Each worker has a client
+                and `concurrency` of its own, and finds credentials in its own environment. What a lost
+                worker may have sent is ``unknown``; the rest of its chunk goes to another one.
+            parts: with `executor`, a folder that all workers see, where they leave the runs as Parquet
+                files for `fgnb.read_runs`; needed if they are on other machines.
 
         Returns:
             The runs, in the order of the inputs. After an interrupt those that there are by then; what
@@ -255,7 +246,13 @@ class Session:
         order = order_of(
             prepared, self._history, connection=self.connection, concurrency=concurrency, name=name, resume=resume
         )
-        job = Job(self.client.asynchronous, self.client.start, order, plan, self._history, show=progress)
+        workers = None
+        if executor is not None:
+            workers = workers_of(executor, travelling(self.settings, self.client), parts)
+        elif parts is not None:
+            raise InputError("parts is where the workers of an executor leave runs: give executor=, too")
+        client = self.client
+        job = Job(client.asynchronous, client.start, order, plan, self._history, workers=workers, show=progress)
         if background:
             job.start()
             return job

@@ -24,6 +24,7 @@ from fgnb.wiring import Shown
 
 if TYPE_CHECKING:
     from fgnb.runs.history import History
+    from fgnb.runs.scatter import Scattered, Workers
 
 DISPLAY = 0.25  # seconds between two updates of what is shown
 DROPPING = 0.8  # seconds that an interrupted sweep has to close its connections
@@ -38,6 +39,7 @@ class Job(Shown):
         order: what all runs have in common.
         inputs: what it runs over.
         history: where each run is recorded, if anywhere.
+        workers: who runs it, if not this process.
         show: whether progress is shown.
     """
 
@@ -49,6 +51,7 @@ class Job(Shown):
         inputs: Inputs,
         history: History | None,
         *,
+        workers: Workers | None = None,
         show: bool = True,
     ) -> None:
         self.name = order.name
@@ -62,7 +65,13 @@ class Job(Shown):
             from fgnb.runs.recorder import HistoryRecorder
 
             recorder = HistoryRecorder(history, order)
-        self._sweep = Sweep(client, order, self._feed, recorder, self._kept, self._meter)
+        self._sweep: Sweep | Scattered
+        if workers is None:
+            self._sweep = Sweep(client, order, self._feed, recorder, self._kept, self._meter)
+        else:
+            from fgnb.runs.scatter import Scattered
+
+            self._sweep = Scattered(workers, client, order, self._feed, recorder, self._kept, self._meter)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: State | None = None
         self._display: Any = None
