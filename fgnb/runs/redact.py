@@ -1,89 +1,182 @@
-"""Masks what looks like a secret before it is written: values under keys such as ``password`` or ``accessToken``."""
+"""Masks what looks like a secret before a run is kept: each becomes ``***``, and all else stays as it is.
+
+A value is masked if its key has one of these words, in any case and however the words are joined
+(``dbPassword``, ``X-Auth-Token``, ``secret_key``, ``apikey``):
+
+- password, passwd, pwd, passphrase, passcode, secret, token, authorization, cookie, credential, signature,
+  密码, 密钥, 令牌; several of them, as in ``secrets``, too;
+- api key, access key, private key, secret key, session key, session id;
+- ``ak``, ``sk``, ``auth`` as the whole key.
+
+Not if the key says that it is about one: ``token_count``, ``password_length``, ``secretName``. Under ``tokens``
+texts are masked, and numbers count something. Of objects and lists the leaves are masked; true, false
+and null never are.
+
+A text is masked in part, whatever its key, where it holds ``Bearer …``, a JSON Web Token, a private key in
+PEM, the password of a URL, or the signature of a signed request. A text that is itself a JSON object, as
+a function's failure is, is masked like one.
+"""
 
 from __future__ import annotations
 
 import itertools
 import re
+from functools import lru_cache
 from typing import Any
 
 from fgnb import jsontext
 from fgnb.secret import HIDDEN
 
-_WORDS = frozenset(
+_WORDS = (
+    "password", "passwd", "passphrase", "passcode", "secret", "token", "authorization", "cookie", "credential",
+    "signature", "apikey", "accesskey", "secretkey", "privatekey", "sessionkey", "sessionid",
+)  # fmt: skip
+_WHOLE = frozenset(["ak", "sk", "auth"])
+_CHINESE = ("密码", "密钥", "令牌")
+_ABOUT = frozenset(
     [
-        "password",
-        "passwd",
-        "pwd",
-        "passphrase",
-        "secret",
-        "secrets",
-        "token",
-        "authorization",
-        "cookie",
-        "credential",
-        "credentials",
-        "signature",
-        "apikey",
-        "accesskey",
-        "secretkey",
-        "privatekey",
-        "authtoken",
-        "accesstoken",
-        "密码",
-        "密钥",
-        "令牌",
+        "count",
+        "counts",
+        "limit",
+        "max",
+        "min",
+        "usage",
+        "used",
+        "type",
+        "name",
+        "names",
+        "expires",
+        "expiry",
+        "ttl",
+        "length",
+        "size",
+        "index",
+        "hint",
+        "policy",
+        "required",
+        "enabled",
     ]
 )
-_PAIRS = frozenset([("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"), ("session", "key")])
-_WHOLE = frozenset(["ak", "sk"])
-_COUNTS = frozenset(["count", "limit", "max", "min", "usage", "type", "name", "expires", "length"])
 _SPLIT = re.compile(r"[^0-9A-Za-z\u4e00-\u9fff]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-# The words, in any case; a backslash-u may hide one of them.
-_MAY = re.compile(
-    rb"(?i)pass|pwd|secret|token|authoriz|cookie|credential|signature|key|\"ak\"|\"sk\"|\\u|"
-    + "密码|密钥|令牌".encode()
+
+_CHINESE_BYTES = tuple(word.encode() for word in _CHINESE)
+
+_IN_TEXTS = re.compile(
+    r"(?P<before>\b[Bb]earer +)[\w.~+/-]{8,}=*"
+    r"|(?P<jwt>\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|\Z)"
+    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"
+    r"|(?P<signed>\bSignature=)[0-9A-Fa-f]{16,}",
+    re.DOTALL,
 )
 
 
+@lru_cache(maxsize=4096)
 def is_secret(key: str) -> bool:
     """Whether what stands under a key looks like a secret."""
-    words = [word.casefold() for word in _SPLIT.split(key) if word]
+    if any(word in key for word in _CHINESE):
+        return True
+    words = [word.lower() for word in _SPLIT.split(key) if word]
     if len(words) == 1 and words[0] in _WHOLE:
         return True
-    if any(word in _COUNTS for word in words):
+    if "pwd" in words:
+        return True
+    if not _ABOUT.isdisjoint(words):
         return False
-    return any(word in _WORDS for word in words) or any(pair in _PAIRS for pair in itertools.pairwise(words))
+    # Each word by itself, one at the end of joined ones (dbpassword), and what capitals part (PassWord, ApiKey).
+    parts = [*words, *map("".join, itertools.pairwise(words))]
+    return any(part.endswith(_WORDS) or part.removesuffix("s").endswith(_WORDS) for part in parts)
+
+
+def _counts(key: str) -> bool:
+    """Whether numbers under a key that looks like a secret count something, as in ``max_tokens``."""
+    return key.lower().endswith("tokens")
 
 
 def masked(value: Any) -> Any:
-    """Return a JSON value with ``***`` for each text and number under a key that looks like a secret.
-
-    Objects and lists keep their form. The same object comes back if there is nothing to mask.
-    """
+    """Return a JSON value with all secrets masked; the same object if there are none."""
     if isinstance(value, dict):
-        changed = {key: _hidden(member) if is_secret(key) else masked(member) for key, member in value.items()}
-        return changed if any(changed[key] is not member for key, member in value.items()) else value
+        return _changed(
+            value,
+            {
+                key: _hidden(member, numbers=not _counts(key)) if is_secret(key) else masked(member)
+                for key, member in value.items()
+            },
+        )
     if isinstance(value, list):
-        items = [masked(item) for item in value]
-        return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
-    return value
+        return _changed(value, [masked(item) for item in value])
+    return masked_text(value) if isinstance(value, str) else value
 
 
-def _hidden(value: Any) -> Any:
+def _hidden(value: Any, *, numbers: bool) -> Any:
     if isinstance(value, dict):
-        return {key: _hidden(member) for key, member in value.items()} if value else value
+        return _changed(value, {key: _hidden(member, numbers=numbers) for key, member in value.items()})
     if isinstance(value, list):
-        return [_hidden(item) for item in value] if value else value
-    return value if value is None or isinstance(value, bool) or value == HIDDEN else HIDDEN
+        return _changed(value, [_hidden(item, numbers=numbers) for item in value])
+    if value is None or isinstance(value, bool) or value == HIDDEN or not (numbers or isinstance(value, str)):
+        return value
+    return HIDDEN
+
+
+def _changed(old: Any, new: Any) -> Any:
+    """Return the old object or list if all in the new one is the same."""
+    pairs = zip(old.values(), new.values(), strict=True) if isinstance(old, dict) else zip(old, new, strict=True)
+    return old if all(a is b for a, b in pairs) else new
+
+
+def masked_text(text: str) -> str:
+    """Return a text with the secrets in it masked; the same object if there are none."""
+    if text.lstrip()[:1] == "{":
+        try:
+            inner = jsontext.loads_answer(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            changed = masked(inner)
+            return text if changed is inner else jsontext.dumps(changed).decode()
+    changed = _IN_TEXTS.sub(_without, text)
+    return text if changed == text else changed
+
+
+def _without(found: re.Match[str]) -> str:
+    return (found["before"] or found["user"] or found["signed"] or "") + HIDDEN
 
 
 def mask_json(text: bytes) -> bytes:
-    """Return a JSON text masked as `masked` does; the same object if there is nothing to mask, or it is no JSON."""
-    if _MAY.search(text) is None:
+    """Return a JSON text masked as `masked` does; the same object if there is nothing to mask.
+
+    A text that is no JSON, such as a workflow streams, comes back as it is.
+    """
+    if not _may_need_it(text):
         return text
     try:
         value = jsontext.loads_answer(text)
-    except ValueError:
+        changed = masked(value)
+    except (ValueError, RecursionError):
         return text
-    changed = masked(value)
     return text if changed is value else jsontext.dumps(changed)
+
+
+def _may_need_it(text: bytes) -> bool:
+    """Whether a JSON text has what a masked key or text has: a look that costs little, for most have none."""
+    low = text.lower()
+    return (
+        b"key" in low
+        or b"pass" in low
+        or b"token" in low
+        or b"secret" in low
+        or b"session" in low
+        or b"cookie" in low
+        or b"credential" in low
+        or b"authoriz" in low
+        or b"signature" in low
+        or b"pwd" in low
+        or b"bearer" in low
+        or b"eyj" in low
+        or b'ak"' in low
+        or b'sk"' in low
+        or b'auth"' in low
+        or (b"@" in low and b"://" in low)
+        or (b"\\" in low and b"\\u" in low)  # which may hide any of them
+        or (not text.isascii() and any(word in text for word in _CHINESE_BYTES))
+    )
