@@ -35,28 +35,10 @@ _WHOLE = frozenset(["ak", "sk", "auth"])
 _CHINESE = ("密码", "密钥", "令牌")
 _ABOUT = frozenset(
     [
-        "count",
-        "counts",
-        "limit",
-        "max",
-        "min",
-        "usage",
-        "used",
-        "type",
-        "name",
-        "names",
-        "expires",
-        "expiry",
-        "ttl",
-        "length",
-        "size",
-        "index",
-        "hint",
-        "policy",
-        "required",
-        "enabled",
+        "count", "counts", "limit", "max", "min", "usage", "used", "type", "name", "names", "expires", "expiry", "ttl",
+        "length", "size", "index", "hint", "policy", "required", "enabled",
     ]
-)
+)  # fmt: skip
 _SPLIT = re.compile(r"[^0-9A-Za-z\u4e00-\u9fff]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _CHINESE_BYTES = tuple(word.encode() for word in _CHINESE)
