@@ -196,6 +196,7 @@ _hooks.update(
         "show Deployment": "fgnb.render.deployment:show",
         "frame Deployment": "fgnb.render.deployment:frame",
         "show Job": "fgnb.render.progress:show_job",
+        "plots": "fgnb.render.plots:Plots",
         "progress": "fgnb.notebook.progress:open_display",
         "connect worker": "fgnb.connection:connect_worker",
         "find runs": "fgnb.shortcuts:find_runs",

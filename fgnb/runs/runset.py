@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from fgnb import wiring
 from fgnb.errors import did_you_mean
 from fgnb.runs.run import Run
 from fgnb.wiring import Shown
@@ -17,6 +18,7 @@ from fgnb.wiring import Shown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fgnb.render.plots import Plots
     from fgnb.runs.compare import Comparison
 
 
@@ -155,6 +157,30 @@ class RunSet(Shown, Sequence[Run]):
         from fgnb.runs.compare import compare
 
         return compare(self, **options) if other is None else compare(self, other, **options)
+
+    def summary(self, by: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the runs summed up.
+
+        Args:
+            by: columns of the runs frame, such as ``input.sku``: a row per value, missing ones too. By default
+                a row per status, node and error type of the first node error.
+
+        Returns:
+            Columns `count` (Int64), `share` of all runs, `elapsed.p50`, `elapsed.p95` and `elapsed.p99` (seconds);
+            with `by` also `failed` (Int64, every status but ``success``) and the share of `success`.
+
+        Raises:
+            InputError: a column does not exist.
+        """
+        from fgnb.runs.summary import summary
+
+        return summary(self, by)
+
+    @property
+    def plot(self) -> Plots:
+        """Plots of the runs; see `fgnb.render.plots.Plots`. They take matplotlib: ``pip install 'fgnb[plot]'``."""
+        plots: Plots = wiring.call("plots", self)
+        return plots
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Write the runs, all of them, into a ``.parquet`` file; `fgnb.read_runs` reads them back exactly."""

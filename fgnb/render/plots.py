@@ -1,0 +1,203 @@
+"""Plots of a set of runs, by matplotlib: how long they took, when they ran, where they fail, what goes with what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fgnb.errors import InputError, did_you_mean
+from fgnb.render.drawing import (
+    BINS,
+    HATCHES,
+    axes_or_new,
+    bars,
+    colours_of,
+    grouped,
+    is_numeric,
+    legend_beside,
+    nothing,
+    plain,
+    readable,
+    scaled,
+    scatter,
+    share_of_pairs,
+    share_of_values,
+    under_way_over_time,
+    varying,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from fgnb.runs.runset import RunSet
+
+BARS = 200  # runs that a timeline shows one by one
+WIDE = 20.0  # from this ratio of longest to shortest on, the axis of a distribution is logarithmic
+
+
+class Plots:
+    """The plots of a set of runs: ``runs.plot``. Each takes an `ax` to draw in, and returns it.
+
+    Columns are those of the runs frame, such as ``input.qty`` or ``tags.version``.
+    """
+
+    def __init__(self, runs: RunSet) -> None:
+        self._runs = runs
+
+    @property
+    def _frame(self) -> pd.DataFrame:
+        return self._runs.frame
+
+    def elapsed(self, by: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw the distribution of the elapsed time, its median and 95th percentile.
+
+        Args:
+            by: a column whose values have colours of their own; the status by default.
+            ax: where to draw; a new figure by default.
+
+        Raises:
+            InputError: there is no such column.
+            ConfigError: matplotlib is not installed.
+        """
+        frame, ax = self._frame, axes_or_new(ax)
+        if frame.empty:
+            return nothing(ax)
+        import numpy as np
+
+        elapsed = frame["elapsed"].to_numpy()
+        groups = grouped(self._column(frame, by or "status"))
+        shortest, longest = max(float(elapsed.min()), 1e-6), max(float(elapsed.max()), 2e-6)
+        is_wide = longest / shortest > WIDE
+        edges = np.geomspace(shortest, longest, BINS + 1) if is_wide else np.linspace(0.0, longest, BINS + 1)
+        below = np.zeros(BINS)
+        for (name, places), colour in zip(groups.items(), colours_of(groups), strict=True):
+            counts, _ = np.histogram(np.maximum(elapsed[places], shortest), bins=edges)
+            ax.bar(
+                edges[:-1], counts, np.diff(edges), bottom=below, align="edge", color=colour,
+                hatch=HATCHES.get(name, "") if by is None else "", label=f"{plain(name)} ({len(places):,})",
+            )  # fmt: skip
+            below += counts
+        for share, style in ((0.5, "--"), (0.95, ":")):
+            at = float(np.quantile(elapsed, share))
+            name = "median" if share == 0.5 else "p95"
+            ax.axvline(at, linestyle=style, color="gray", label=f"{name} {at:.3g} s")
+        if is_wide:
+            from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+            ax.set_xscale("log")
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if longest / shortest < 1000 else (1,)))
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set(xlabel="elapsed, seconds", ylabel="runs", title=self._title())
+        ax.legend(title=None if by is None else plain(by))
+        return readable(ax)
+
+    def timeline(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the runs over time: a bar for each, or of many runs how many were under way, and failures.
+
+        Args:
+            ax: where to draw; a new figure by default.
+
+        Raises:
+            ConfigError: matplotlib is not installed.
+        """
+        frame, ax = self._frame, axes_or_new(ax)
+        if frame.empty:
+            return nothing(ax)
+        begin = (frame["submitted_at"] - frame["submitted_at"].min()).dt.total_seconds().to_numpy()
+        end = begin + frame["elapsed"].to_numpy()
+        statuses = frame["status"].astype(str).to_numpy()
+        (bars if len(frame) <= BARS else under_way_over_time)(ax, begin, end, statuses)
+        first = frame["submitted_at"].min()
+        ax.set(xlabel=f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC", title=self._title())
+        ax.legend(loc="upper left")
+        return readable(ax)
+
+    def outcomes(self, x: str, y: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw where runs fail, or how a value varies over an input.
+
+        Args:
+            x: a column, such as ``input.qty``.
+            y: a column of numbers, such as ``output.total``: a mark per run, by status; any other: the share of
+                success for each pair of values; without it, for each value of `x`.
+            ax: where to draw; a new figure by default.
+
+        Raises:
+            InputError: there is no such column.
+            ConfigError: matplotlib is not installed.
+        """
+        frame, ax = self._frame, axes_or_new(ax)
+        across = self._column(frame, x)
+        up = None if y is None else self._column(frame, y)
+        if frame.empty:
+            return nothing(ax)
+        if up is None:
+            share_of_values(ax, across, frame["status"])
+        elif is_numeric(up) and y is not None and not y.startswith(("input", "tags")):
+            scatter(ax, across, up, frame["status"].astype(str))
+            ax.set_ylabel(plain(y))
+        else:
+            share_of_pairs(ax, across, up, frame["status"])
+            ax.set_ylabel(plain(y or ""))
+        ax.set(xlabel=plain(x), title=self._title())
+        return readable(ax)
+
+    def parallel(
+        self, columns: Sequence[str] | None = None, *, color: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw each run as a line over several columns (parallel coordinates).
+
+        Args:
+            columns: two or more; by default the inputs that vary, the elapsed time and the status.
+            color: a column whose values have colours of their own; the status by default.
+            ax: where to draw; a new figure by default.
+
+        Raises:
+            InputError: there is no such column, or there are fewer than two.
+            ConfigError: matplotlib is not installed.
+        """
+        frame, ax = self._frame, axes_or_new(ax)
+        names = list(columns) if columns is not None else varying(frame)
+        found = [self._column(frame, name) for name in names]
+        groups_by = self._column(frame, color or "status")
+        if frame.empty:
+            return nothing(ax)
+        if len(names) < 2:
+            raise InputError("parallel coordinates take two columns or more")
+        from matplotlib.collections import LineCollection
+
+        lanes = [scaled(column) for column in found]
+        groups = grouped(groups_by)
+        for (name, places), colour in zip(groups.items(), colours_of(groups), strict=True):
+            lines = [[(number, heights[place]) for number, (heights, _) in enumerate(lanes)] for place in places]
+            strong = name != "success" and color is None
+            width, alpha = (1.4, 0.9) if strong else (0.8, max(0.05, min(0.7, 60 / len(frame))))
+            style = "--" if strong else "-"
+            label = f"{plain(name)} ({len(places):,})"
+            ax.add_collection(
+                LineCollection(
+                    lines, colors=colour, linewidths=width, linestyles=style, alpha=alpha, label=label,
+                    zorder=3 if strong else 2,
+                )
+            )  # fmt: skip
+        for number, (_, ticks) in enumerate(lanes):
+            ax.axvline(number, color="gray", linewidth=0.8)
+            for height, text in ticks:
+                ax.annotate(
+                    plain(text), (number, height), xytext=(3, 0), textcoords="offset points", fontsize="small",
+                    va="center",
+                )  # fmt: skip
+        ax.set_xticks(range(len(names)), [plain(name) for name in names])
+        ax.set(xlim=(-0.1, len(names) - 0.6), ylim=(-0.05, 1.05), yticks=[], title=self._title())
+        legend_beside(ax, None if color is None else plain(color))
+        return readable(ax)
+
+    def _column(self, frame: pd.DataFrame, name: str) -> pd.Series:
+        if name not in frame.columns:
+            raise InputError(f"the runs frame has no column '{name}'{did_you_mean(str(name), frame.columns)}")
+        return frame[name]
+
+    def _title(self) -> str:
+        names = self._frame["workflow"].unique().tolist()
+        return plain(f"{len(self._runs):,} runs of {', '.join(names[:3])}", 80)
