@@ -1,12 +1,15 @@
-"""The command line: run workflows, check and deploy definitions, serve the embedded service, show a demo."""
+"""The command line: run workflows, look at what they did, check and deploy definitions, serve the embedded service."""
 
-from fgnb.cli import definitions, runs, serving
+from fgnb.cli import definitions, kept, runs, serving, sweeps
 from fgnb.cli.group import main
 
 __all__ = ["main"]
 
 for _command in (
     runs.run,
+    sweeps.sweep,
+    kept.history,
+    kept.compare,
     definitions.workflows,
     definitions.validate,
     definitions.deploy,

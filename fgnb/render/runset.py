@@ -20,7 +20,7 @@ def show(runs: RunSet) -> dict[str, str]:
     """Return the set as a MIME bundle."""
     counts = Counter(run.status for run in runs)
     title = f"{len(runs)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}"
-    rows = [_cells(run) for run in runs[:ROWS]]
+    rows = [cells_of(run) for run in runs[:ROWS]]
     cells = [
         (
             html.muted(run_id),
@@ -38,7 +38,8 @@ def _colour(status: str) -> str:
     return html.STATUS_COLOURS.get(status, html.OTHER_COLOUR)
 
 
-def _cells(run: Run) -> tuple[str, ...]:
+def cells_of(run: Run) -> tuple[str, ...]:
+    """Return a run as cells of text: id, workflow, status, elapsed, input, output or error."""
     if run.ok:
         result = compact(run.output, 60)
     elif run.node_errors:

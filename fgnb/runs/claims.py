@@ -7,8 +7,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fgnb import jsontext
 from fgnb.runs.redact import mask_json
-from fgnb.runs.stored import microseconds, text
+from fgnb.runs.run import Run
+from fgnb.runs.stored import microseconds, text, whole
+from fgnb.values import to_json
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,6 +63,11 @@ _STANDING = "SELECT id, status, owner FROM runs WHERE sweep = ? AND key = ? AND 
 _END = (
     "UPDATE runs SET status = ?, workflow_id = ?, elapsed = ?, request_id = ?, http_status = ?, error_code = ?,"
     " reason = ?, hint = ?, more = ?, answer = ? WHERE id = ?"
+)
+
+_ADD = (
+    "INSERT OR IGNORE INTO runs (run_id, workflow, submitted_at, connection, input, tags, status, workflow_id, elapsed,"
+    " request_id, more) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 _masked = lru_cache(maxsize=64)(mask_json)  # of headers and tags, which the runs of a sweep share
@@ -118,6 +126,20 @@ def end(database: sqlite3.Connection, endings: Sequence[tuple[Any, ...]]) -> lis
     """Record ends of runs: `fgnb.runs.stored.ending`, the answer and the number of the record, of each."""
     database.executemany(_END, endings)
     return [None] * len(endings)
+
+
+def add(database: sqlite3.Connection, runs: Sequence[Run]) -> list[bool]:
+    """Record runs that came from elsewhere, but for those that are there; returns whether each was added."""
+    return [database.execute(_ADD, _whole(run)).rowcount > 0 for run in runs]
+
+
+def _whole(run: Run) -> tuple[Any, ...]:
+    ended = (text(run.status), text(run.workflow_id), run.elapsed, text(run.request_id))
+    tags = mask_json(jsontext.dumps(to_json(dict(run.tags)))) if run.tags else None
+    return (
+        run.run_id, text(run.workflow), microseconds(run.submitted_at), text(run.connection),
+        mask_json(jsontext.dumps(run.input)), tags, *ended, mask_json(whole(run)),
+    )  # fmt: skip
 
 
 def discard(database: sqlite3.Connection, rows: Sequence[int]) -> list[None]:

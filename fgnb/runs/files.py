@@ -63,6 +63,14 @@ def write_runs(runs: Iterable[Run], path: str | os.PathLike[str]) -> None:
     (write_parquet if _is_parquet(place) else write_lines)(runs, place)
 
 
+def check_name(path: str | os.PathLike[str]) -> None:
+    """Raise an error now if `write_runs` could not write a file of this name: InputError or ConfigError."""
+    from fgnb.runs.table import arrow
+
+    if _is_parquet(Path(path)):
+        arrow()
+
+
 def _is_parquet(path: Path) -> bool:
     name = path.name.lower()
     if not name.endswith((".parquet", ".jsonl", ".jsonl.gz")):

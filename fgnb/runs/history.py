@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import sqlite3
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as WaitTimeout
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from fgnb.runs.runset import RunSet
 from fgnb.runs.stored import COLUMNS, Record, Stored, ending, run_of
 from fgnb.runs.writer import Writer
 
+AT_ONCE = 1000  # runs that are added in one transaction
 AT_EXIT = 5.0  # seconds that the end of the interpreter waits for what is still to be written
 
 
@@ -120,6 +123,36 @@ class History:
         """Take a record back, soon: nothing was sent, and there was nothing to send."""
         if claim.row is not None:
             self._writer.put(claims.discard, claim.row)
+
+    def add(self, runs: Iterable[Run]) -> int:
+        """Record runs that came from elsewhere, but for those that are there; returns how many were added.
+
+        Raises:
+            HistoryError: it can't be written.
+        """
+        added, rest = 0, iter(runs)
+        while some := list(itertools.islice(rest, AT_ONCE)):
+            added += sum(self._asked(partial(claims.add, runs=some)))
+        return added
+
+    def prune(self, *, max_age: float | None = None, max_size: int | None = None) -> int:
+        """Delete runs that have ended, and return how many.
+
+        Args:
+            max_age: seconds; older ones are deleted.
+            max_size: bytes; the oldest beyond it are deleted.
+
+        Raises:
+            HistoryError: it can't be written.
+        """
+
+        def delete(database: sqlite3.Connection) -> int:
+            before = database.total_changes
+            prune(database, max_age=max_age, max_size=max_size)
+            return database.total_changes - before
+
+        deleted: int = self._asked(delete)
+        return deleted
 
     def flush(self) -> None:
         """Return when all is written that was to be; or can't be, which has been told."""

@@ -41,7 +41,7 @@ def conditions_of(
         values += wanted
     if since is not None:
         conditions.append("submitted_at >= ?")
-        values.append(microseconds(_time(since)))
+        values.append(microseconds(moment(since)))
     for tag, value in (tags or {}).items():
         if isinstance(value, (dict, list)):
             raise InputError("a tag is looked for by a text, a number, true, false or null", path=f"tags.{tag}")
@@ -57,7 +57,7 @@ def conditions_of(
     return conditions, values
 
 
-def _time(since: datetime | date | timedelta | str) -> datetime:
+def moment(since: datetime | date | timedelta | str) -> datetime:
     """Return a moment; one without a zone is local."""
     if isinstance(since, str):
         if found := _AGO.fullmatch(since.strip()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,8 @@ from typing import Any
 
 from fgnb import jsontext
 from fgnb.client.outcome import Outcome, read_execution
+from fgnb.runs.record import record_of
+from fgnb.runs.record import run_of as run_of_record
 from fgnb.runs.run import Run
 
 CHUNK = 1000  # records that are read at once
@@ -21,6 +22,7 @@ COLUMNS = (
     " http_status, error_code, reason, hint, answer, more, owner"
 )
 Record = tuple[Any, ...]
+RECORD = "record"  # in `more`: all of a run that came from elsewhere, as JSON
 
 
 def microseconds(time: datetime) -> int:
@@ -62,6 +64,11 @@ def ending(run: Run) -> tuple[Any, ...]:
     )
 
 
+def whole(run: Run) -> bytes:
+    """Return all of a run that came from elsewhere, for `more`: its answer need not tell what it does."""
+    return jsontext.dumps({RECORD: record_of(run)})
+
+
 def run_of(record: Record, told: Callable[[int | None], tuple[bool, str]]) -> Run:
     """Return the run of a record.
 
@@ -73,7 +80,9 @@ def run_of(record: Record, told: Callable[[int | None], tuple[bool, str]]) -> Ru
         _, run_id, workflow, workflow_id, status, submitted_at, elapsed, connection, input, headers, tags, request_id,
         http_status, error_code, reason, hint, answer, more, owner,
     ) = record  # fmt: skip
-    kept = json.loads(more) if more is not None else {}
+    kept = jsontext.loads_answer(more) if more is not None else {}
+    if RECORD in kept:
+        return run_of_record(kept[RECORD])
     if status is None:
         alive, who = told(owner)
         status = "unknown"
