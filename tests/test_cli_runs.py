@@ -132,24 +132,10 @@ def test_wrong_sweeps_say_so_before_anything_is_sent(orders, tmp_path):
 def test_an_interrupted_sweep_writes_what_there_is_and_exits_with_130(tmp_path):
     stub = WorkflowStub(lambda value: success(value), delay=0.05)
     (tmp_path / "in.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(5000)))
-    command = [
-        sys.executable,
-        "-m",
-        "fgnb",
-        "sweep",
-        "echo",
-        "in.jsonl",
-        "-o",
-        "r.jsonl",
-        "--endpoint",
-        stub.url,
-        "-c",
-        "4",
-    ]
+    command = [sys.executable, "-m", "fgnb", "sweep", "echo", "in.jsonl", "-o", "r.jsonl", "-c", "4"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "FGNB_HISTORY": str(tmp_path / "h.db")},
-    )  # fmt: skip
+        [*command, "--endpoint", stub.url], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     while len(stub.inputs) < 20:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
