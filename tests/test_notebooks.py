@@ -95,3 +95,33 @@ def test_quickstart_emits_no_script_and_no_external_address(quickstart: dict[str
             assert "<script" not in html
             assert "http://" not in html.replace("http://127.0.0.1", "")
             assert "https://" not in html
+
+
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """The outputs of regression.ipynb."""
+    return executed("regression.ipynb", tmp_path_factory.mktemp("notebook"))
+
+
+def last(outputs: list[Any]) -> str:
+    """Return the plain text of the value of a cell that shows progress first."""
+    assert [output["output_type"] for output in outputs] == ["display_data", "execute_result"]
+    text: str = outputs[1]["data"]["text/plain"]
+    return text
+
+
+def test_the_regression_notebook_sweeps_2000_inputs_over_both_versions(regression: dict[str, list[Any]]) -> None:
+    assert last(regression["before"]).startswith("2,000 runs of order-triage: 1,384 success, 616 fail")
+    assert "2,000 runs in" in regression["before"][0]["data"]["text/plain"]
+    assert last(regression["after"]).startswith("2,000 runs of order-triage-v2: 1,360 success, 640 fail")
+
+
+def test_the_regression_notebook_finds_what_changed_and_for_which_inputs(regression: dict[str, list[Any]]) -> None:
+    text = shown(regression["compare"])
+    assert text.startswith("2,000 pairs of runs of order-triage and order-triage-v2: 1,280 equal, 720 changed, 24 regr")
+    assert "where it changed: input.sku" in text
+    by_sku = shown(regression["by-sku"]).splitlines()
+    assert by_sku[-1].split()[:5] == ["D-9", "400", "400", "24", "0"]
+    assert "KeyError" in shown(regression["regressions"])
+    assert "output.total" in shown(regression["changes"])
+    assert "2,000 equal, 0 changed" in last(regression["mend"])

@@ -16,7 +16,9 @@ def show(run: Run) -> dict[str, str]:
 
 
 def elapsed_text(seconds: float) -> str:
-    """Return a duration with the precision that matters: ``0.004 s``, ``12.3 s``, ``4 min 10 s``."""
+    """Return a duration with the precision that matters: ``0.32 ms``, ``0.004 s``, ``12.3 s``, ``4 min 10 s``."""
+    if 0 < seconds < 0.001:
+        return f"{seconds * 1000:.2g} ms"
     if seconds < 10:
         return f"{seconds:.3f} s"
     if seconds < 100:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from fgnb.render import html
 from fgnb.render.listing import Table, listing
 from fgnb.render.run import elapsed_text
@@ -18,8 +16,12 @@ _HEAD = ("run_id", "workflow", "status", "elapsed", "input", "output or error")
 
 def show(runs: RunSet) -> dict[str, str]:
     """Return the set as a MIME bundle."""
-    counts = Counter(run.status for run in runs)
-    title = f"{len(runs)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}"
+    if not len(runs):
+        return listing("no runs")
+    counts = ", ".join(f"{count:,} {status}" for status, count in runs.counts.items())
+    names = runs.workflows
+    single = len(names) == 1  # and then not repeated in each row
+    title = f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}{f' of {names[0]}' if single else ''}: {counts}"
     rows = [cells_of(run) for run in runs[:ROWS]]
     cells = [
         (
@@ -30,8 +32,12 @@ def show(runs: RunSet) -> dict[str, str]:
         )
         for run_id, workflow, status, *rest in rows
     ]
-    more = f"… {len(runs) - ROWS:,} more" if len(runs) > ROWS else ""
-    return listing(title if counts else "no runs", Table(head=_HEAD, rows=rows, cells=cells, more=more))
+    more = f"… {len(runs) - ROWS:,} more; see .frame" if len(runs) > ROWS else ""
+    kept = [number for number, name in enumerate(_HEAD) if not (single and name == "workflow")]
+    head, rows_kept, cells_kept = ([[row[n] for n in kept] for row in each] for each in ([_HEAD], rows, cells))
+    quantiles = ", ".join(f"{name} {elapsed_text(value)}" for name, value in runs.timing.items())
+    table = Table(head=head[0], rows=rows_kept, cells=cells_kept, more=more)
+    return listing(title, table, notes=[f"elapsed: {quantiles}"])
 
 
 def _colour(status: str) -> str:

@@ -41,7 +41,7 @@ _ABOUT = frozenset(
 )  # fmt: skip
 _SPLIT = re.compile(r"[^0-9A-Za-z\u4e00-\u9fff]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-_CHINESE_BYTES = tuple(word.encode() for word in _CHINESE)
+_CHINESE_BYTES = tuple(word.encode().decode("latin-1") for word in _CHINESE)  # as `_may_need_it` reads them
 
 _IN_TEXTS = re.compile(
     r"(?P<before>\b[Bb]earer +)[\w.~+/-]{8,}=*"
@@ -141,24 +141,25 @@ def mask_json(text: bytes) -> bytes:
 
 def _may_need_it(text: bytes) -> bool:
     """Whether a JSON text has what a masked key or text has: a look that costs little, for most have none."""
-    low = text.lower()
+    plain = text.decode("latin-1")  # a look into str takes a tenth of one into bytes
+    low = plain.lower()
     return (
-        b"key" in low
-        or b"pass" in low
-        or b"token" in low
-        or b"secret" in low
-        or b"session" in low
-        or b"cookie" in low
-        or b"credential" in low
-        or b"authoriz" in low
-        or b"signature" in low
-        or b"pwd" in low
-        or b"bearer" in low
-        or b"eyj" in low
-        or b'ak"' in low
-        or b'sk"' in low
-        or b'auth"' in low
-        or (b"@" in low and b"://" in low)
-        or (b"\\" in low and b"\\u" in low)  # which may hide any of them
-        or (not text.isascii() and any(word in text for word in _CHINESE_BYTES))
+        "key" in low
+        or "pass" in low
+        or "token" in low
+        or "secret" in low
+        or "session" in low
+        or "cookie" in low
+        or "credential" in low
+        or "authoriz" in low
+        or "signature" in low
+        or "pwd" in low
+        or "bearer" in low
+        or "eyj" in low
+        or 'ak"' in low
+        or 'sk"' in low
+        or 'auth"' in low
+        or ("@" in low and "://" in low)
+        or ("\\" in low and "\\u" in low)  # which may hide any of them
+        or (not text.isascii() and any(word in plain for word in _CHINESE_BYTES))
     )

@@ -197,7 +197,35 @@ class RunSet(Shown, Sequence[Run]):
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many runs there are of each status, in order of their first appearance."""
-        return dict(Counter(run.status for run in self._runs))
+        return self._told[0]
+
+    @property
+    def workflows(self) -> list[str]:
+        """The workflows, in order of their first appearance."""
+        return self._told[1]
+
+    @property
+    def timing(self) -> dict[str, float]:
+        """The ``median`` and the ``p95`` of the elapsed time, in seconds; empty if there are no runs."""
+        return self._told[2]
+
+    @cached_property
+    def _told(self) -> tuple[dict[str, int], list[str], dict[str, float]]:
+        # One pass, since the runs may be read from the history; and no pandas, which takes its time to import.
+        counts: Counter[str] = Counter()
+        names: dict[str, None] = {}
+        elapsed: list[float] = []
+        for run in self._runs:
+            counts[run.status] += 1
+            names[run.workflow] = None
+            elapsed.append(run.elapsed)
+        elapsed.sort()
+        last = len(elapsed) - 1
+        return (
+            dict(counts),
+            list(names),
+            {name: elapsed[round(share * last)] for name, share in (("median", 0.5), ("p95", 0.95)) if elapsed},
+        )
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
