@@ -47,12 +47,19 @@ class Session:
     """A connection to a workflow service, the embedded one or any compatible; see `connect`."""
 
     def __init__(
-        self, client: Client, settings: Settings, service: Service | None = None, kept: History | None = None
+        self,
+        client: Client,
+        settings: Settings,
+        service: Service | None = None,
+        kept: History | None = None,
+        *,
+        kept_by: str = "default",
     ) -> None:
         self.client = client
         self.settings = settings
         self._service = service
         self._history = kept
+        self._kept_by = kept_by  # who says so
 
     @property
     def connection(self) -> str:
@@ -67,6 +74,7 @@ class Session:
         projects = self.client.asynchronous.projects
         if isinstance(projects, ProjectOfRegion) and projects.found is not None:
             rows["project_id"] = (projects.found, f"IAM, for region {projects.region}")
+        rows["history"] = ("off" if self._history is None else str(self._history.path), self._kept_by)
         return text_frame("setting", rows, ["value", "origin"])
 
     def run(

@@ -17,7 +17,7 @@ from fgnb.connection import embedded_service, found_credentials, local_client, r
 from fgnb.errors import ConfigError
 from fgnb.local.functions import Isolation
 from fgnb.local.options import DEFAULTS, Options
-from fgnb.runs.keeping import history_at
+from fgnb.runs.keeping import history_at, origin_of
 from fgnb.runs.run import Run
 from fgnb.session import Session
 from fgnb.wire import EXPRESS_LIMIT
@@ -105,7 +105,7 @@ def connect(
     elif (limit, isolation, options) != (EXPRESS_LIMIT, "thread", DEFAULTS):
         raise ConfigError("limit, isolation and options are those of the embedded service: give them to fgnb serve")
     client = remote_client(settings) if service is None else local_client(service, settings)
-    _default = Session(Client(client), settings, service, history_at(history))
+    _default = Session(Client(client), settings, service, history_at(history), kept_by=origin_of(history))
     return _default
 
 

@@ -1,4 +1,4 @@
-"""Shows how far a sweep is: in the cell that started it, or on the last line of a terminal."""
+"""Shows how far a sweep is: in the cell that started it, on the last line of a terminal, or now and then in a log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from rich.cells import cell_len
 
 from fgnb.render.progress import line, show
 from fgnb.runs.progress import Progress
+
+FIRST, EVERY = 10.0, 30.0  # seconds until the first line in a log, and between two
 
 
 class ProgressDisplay(Protocol):
@@ -24,13 +26,13 @@ class ProgressDisplay(Protocol):
         """Show it for the last time."""
 
 
-def open_display(progress: Progress) -> ProgressDisplay | None:
-    """Return where a sweep shows its progress: the cell, the terminal, or None if there is neither."""
+def open_display(progress: Progress) -> ProgressDisplay:
+    """Return where a sweep shows its progress: the cell, the terminal, or, if there is neither, standard error."""
     ipython = sys.modules.get("IPython")  # never imported here: without it there is no cell
     shell = ipython.get_ipython() if ipython is not None else None
     if getattr(shell, "kernel", None) is not None:
         return _Cell(progress)
-    return _Terminal() if sys.stderr.isatty() else None
+    return _Terminal() if sys.stderr.isatty() else _Log()
 
 
 class _Cell:
@@ -69,3 +71,21 @@ class _Terminal:
     def close(self, progress: Progress) -> None:
         self.update(progress)
         print(file=sys.stderr)  # noqa: T201
+
+
+class _Log:
+    """Lines in a file or a pipe: none for a short sweep, of a long one every half minute and the last."""
+
+    from_any_thread = True
+
+    def __init__(self) -> None:
+        self._next = FIRST
+
+    def update(self, progress: Progress) -> None:
+        if progress.elapsed >= self._next:
+            self._next = progress.elapsed + EVERY
+            print(line(progress), file=sys.stderr, flush=True)  # noqa: T201
+
+    def close(self, progress: Progress) -> None:
+        if progress.elapsed >= FIRST:
+            print(line(progress), file=sys.stderr, flush=True)  # noqa: T201

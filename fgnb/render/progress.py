@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fgnb.render import html
 from fgnb.render.run import elapsed_text
 from fgnb.render.text import WIDTH, cut, one_line
@@ -41,10 +43,16 @@ def _parts(progress: Progress) -> list[str]:
     if not progress.over:
         parts.append(f"{progress.rate:,.3g}/s")
         if progress.left is not None:
-            parts.append(f"{elapsed_text(progress.left)} left")
+            parts.append(f"{_whole(progress.left)} left")
     if progress.note:
         parts.append(progress.note)
     return parts
+
+
+def _whole(seconds: float) -> str:
+    """Return a time that is an estimate, in whole seconds."""
+    rounded = math.ceil(seconds)
+    return f"{rounded} s" if rounded < 100 else elapsed_text(rounded)
 
 
 def _html(progress: Progress) -> str:

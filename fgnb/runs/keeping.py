@@ -41,6 +41,13 @@ def history_at(place: str | os.PathLike[str] | None = None) -> History | None:
     )
 
 
+def origin_of(place: str | os.PathLike[str] | None = None) -> str:
+    """Say where `history_at` takes its place from."""
+    if place is not None:
+        return "argument"
+    return PLACE if os.environ.get(PLACE, "").strip() else "default"
+
+
 def _users() -> Path:
     import platformdirs
 

@@ -1,0 +1,229 @@
+"""How far a sweep is: counted, and shown in cells, terminals and logs. runs/, render/ and notebook/progress.py."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbclient import NotebookClient
+
+from fgnb.notebook import progress as notebook_progress
+from fgnb.notebook.progress import open_display
+from fgnb.render.progress import line, show
+from fgnb.runs.progress import Meter
+from tests.test_kernel import Kernel
+
+
+class Clock:
+    def __init__(self):
+        self.at = 100.0
+
+    def __call__(self):
+        return self.at
+
+
+def metered(done=0, failed=0, total=None, seconds=10.0, state="running", skipped=0, note=""):
+    clock = Clock()
+    meter = Meter("order-triage", total=total, clock=clock)
+    for number in range(done):
+        meter.began()
+        meter.ended("fail" if number < failed else "success")
+    for _ in range(skipped):
+        meter.skipped()
+    meter.now()
+    clock.at += seconds
+    return meter.now(state, note=note)
+
+
+# --- counted -------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["began", "success", "fail", "unknown", "skipped", "look"]), st.floats(0, 20))),
+    st.none() | st.integers(0, 50),
+)
+def test_counts_add_up_and_nothing_is_negative_whatever_the_clock_does(events, total):
+    clock = Clock()
+    meter = Meter("w", total=total, clock=clock)
+    for event, seconds in events:
+        clock.at += seconds
+        if event == "began":
+            meter.began()
+        elif event == "skipped":
+            meter.skipped()
+        elif event != "look":
+            meter.ended(event)
+        progress = meter.now()
+        assert progress.done == sum(progress.counts.values())
+        assert progress.rate >= 0.0
+        assert progress.left is None or progress.left == progress.left
+        assert progress.elapsed >= 0.0
+        assert line(progress)
+
+
+def test_the_rate_is_of_late_and_the_time_left_follows_from_it():
+    clock = Clock()
+    meter = Meter("w", total=1000, clock=clock)
+    for second in range(60):
+        for _ in range(10 if second < 30 else 2):
+            meter.began()
+            meter.ended("success")
+        clock.at += 1.0
+        progress = meter.now()
+    assert progress.rate == pytest.approx(2.0, rel=0.1)
+    assert progress.left == pytest.approx((1000 - 360) / 2.0, rel=0.1)
+    clock.at += 100
+    assert meter.now("done").rate == pytest.approx(360 / 160, rel=0.01)
+    clock.at += 100
+    assert meter.now("done").elapsed == pytest.approx(160)
+
+
+@pytest.mark.parametrize(
+    ("progress", "told"),
+    [
+        (metered(total=2000), "order-triage  0 of 2,000 (0%)  0/s"),
+        (metered(1234, 12, 2000), "order-triage  1,234 of 2,000 (62%)  12 fail  123/s  7 s left"),
+        (metered(5, 0, None), "order-triage  5 runs  0.5/s"),
+        (metered(5, 1, 10, state="waiting", note="the service has no room"), "order-triage  5 of 10 (50%)  1 fail"),
+        (metered(2000, 12, 2000, state="done"), "order-triage  2,000 runs in 10.0 s  12 fail"),
+        (metered(7, 0, 10, state="interrupted"), "order-triage  interrupted  7 runs in 10.0 s"),
+        (metered(200, 0, 1000, skipped=800, state="done"), "order-triage  200 runs in 10.0 s  800 done before"),
+    ],
+)
+def test_a_line_tells_it(progress, told):
+    assert line(progress).startswith(told)
+    assert len(line(progress, 40)) <= 40
+    bundle = show(progress)
+    assert bundle["text/plain"] == line(progress)
+    shares = [float(width) for width in re.findall(r";width:([\d.]+)%", bundle["text/html"])]
+    assert sum(shares) <= 100.01
+
+
+# --- a log ---------------------------------------------------------------------------------------
+
+
+def test_a_log_has_lines_of_long_sweeps_only(capsys):
+    display = open_display(metered(total=10))
+    display.update(metered(1, total=10, seconds=9.0))
+    display.close(metered(10, total=10, seconds=9.5, state="done"))
+    assert capsys.readouterr().err == ""
+    display = open_display(metered(total=10))
+    for seconds in (9, 11, 12, 40, 42):
+        display.update(metered(1, total=10, seconds=seconds))
+    display.close(metered(10, total=10, seconds=50, state="done"))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert lines[-1] == "order-triage  10 runs in 50.0 s"
+
+
+# --- a terminal ----------------------------------------------------------------------------------
+
+PROGRAM = """
+import fgnb
+session = fgnb.connect("local", history="off")
+done = session.deploy({"name": "naps", "mode": "EXPRESS", "start": "n", "functions": [], "constants": {}, "retries": [],
+    "states": [{"id": "n", "name": "n", "type": "Sleep", "duration": 1, "end": True, "transition": ""}]})
+session.sweep("naps", {"n": range(24)}, concurrency=8)
+print("after")
+"""
+
+
+def test_a_terminal_has_one_line_that_is_written_over(tmp_path):
+    master, slave = pty.openpty()
+    (tmp_path / "p.py").write_text(PROGRAM)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "p.py")], stdout=slave, stderr=slave, env={**os.environ, "COLUMNS": "70"}
+    )
+    os.close(slave)
+    written = b""
+    while select.select([master], [], [], 30)[0]:
+        try:
+            data = os.read(master, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        written += data
+    assert process.wait(30) == 0
+    os.close(master)
+    text = written.decode()
+    shown = text.split("\r")
+    assert any("8 of 24 (33%)" in part for part in shown)
+    assert max(len(part.strip("\n")) for part in shown) <= 70
+    last, after = text.replace("\r\n", "\n").splitlines()[-2:]
+    assert last.split("\r")[-1].startswith("naps  24 runs in")
+    assert after == "after"
+
+
+# --- a kernel ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    kernel = Kernel()
+    assert kernel.run(PROGRAM.split("session.sweep")[0]).outputs == []
+    yield kernel
+    kernel.client.stop_channels()
+    kernel.manager.shutdown_kernel(now=True)
+
+
+def test_two_sweeps_in_the_background_each_show_in_their_own_cell(kernel):
+    cells = {}
+    for name in ("one", "two"):
+        code = f"{name} = session.sweep('naps', {{'n': range(16)}}, concurrency=8, background=True)"
+        (shown,) = kernel.run(code).outputs
+        assert shown["kind"] == "display_data"
+        cells[shown["transient"]["display_id"]] = []
+    identity = kernel.start("import time\nfor _ in range(8):\n    time.sleep(0.5)\nprint('busy')")
+    strays = []
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        message = kernel.client.get_iopub_msg(timeout=30)
+        content = message["content"]
+        if message["msg_type"] == "update_display_data":
+            cells[content["transient"]["display_id"]].append(content["data"]["text/plain"])
+        elif message["msg_type"] in ("stream", "display_data", "execute_result", "error"):
+            strays.append(content.get("text"))
+        elif content.get("execution_state") == "idle" and message["parent_header"].get("msg_id") == identity:
+            break
+    assert strays == ["busy\n"]
+    for updates in cells.values():
+        assert any("8 of 16 (50%)" in update for update in updates)
+        assert updates[-1].startswith("naps  16 runs in ")
+        assert len(updates) <= 40
+
+
+def test_a_saved_notebook_holds_the_last_state():
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(PROGRAM.split("session.sweep")[0]),
+            nbformat.v4.new_code_cell("job = session.sweep('naps', {'n': range(4)}, background=True)"),
+            nbformat.v4.new_code_cell("runs = job.wait()\nimport time; time.sleep(0.5)"),
+        ]
+    )
+    NotebookClient(notebook, timeout=60).execute()
+    (shown,) = notebook.cells[1].outputs
+    assert shown["data"]["text/plain"].startswith("naps  4 runs in 1.")
+    assert "naps" in shown["data"]["text/html"]
+    assert notebook.cells[2].outputs == []
+
+
+def test_a_display_is_updated_only_when_something_has_changed(monkeypatch):
+    updates = []
+
+    class Handle:
+        def update(self, shown, *, raw):
+            updates.append(shown["text/plain"])
+
+    cell = object.__new__(notebook_progress._Cell)
+    cell._handle, cell._shown = Handle(), {}
+    for done in (1, 1, 2, 2):
+        cell.update(metered(done, total=5))
+    assert len(updates) == 2
