@@ -27,7 +27,7 @@ def summary(runs: RunSet, by: str | Sequence[str] | None = None) -> pd.DataFrame
     frame = runs._frame
     keys, sort = _kinds(runs, frame) if by is None else (_columns(frame, by), False)
     told = pd.DataFrame({"elapsed": frame["elapsed"].to_numpy(), "ok": (frame["status"] == "success").to_numpy()})
-    groups = told.groupby(keys, sort=False, dropna=False)
+    groups = told.groupby(keys, sort=False, dropna=False, observed=True)
     count = groups.size().astype("Int64")
     columns = {"count": count, "share": count.astype("float64") / max(len(frame), 1)}
     if by is not None:
