@@ -211,7 +211,7 @@ class Session:
             workflow: its name or id.
             given: what it runs over: a mapping of lists is a grid, whose keys may be paths
                 (``"order.qty"``); a DataFrame's rows, whose columns may be paths and whose missing cells
-                are left out; or any other iterable of inputs, taken as they are needed.
+                are left out; a set of runs, for their inputs; or any other iterable, taken as it is needed.
             inputs: the same, by name.
             base: what stands in every input besides.
             how: ``"grid"``: every combination of the lists; ``"zip"``: their first values, their second, ...

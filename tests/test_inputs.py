@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from fgnb.errors import InputError
 from fgnb.runs.inputs import ROWS, inputs_of
+from fgnb.runs.runset import RunSet
 from tests.exact import exact
+from tests.runs import make_run
 
 
 def listed(given, **options):
@@ -161,3 +163,18 @@ def test_a_million_inputs_take_no_more_memory_than_a_few():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 200_000
+
+
+def test_the_inputs_of_runs_are_given_again_exactly():
+    values = [{"a": None, "b": {}}, 5, None, [1, {"x": 2**70}], {"a": {"b": 1}}]
+    runs = RunSet(make_run(input=value) for value in values)
+    assert exact(list(inputs_of(runs))) == exact(values)
+    assert inputs_of(runs).total == 5
+    assert list(inputs_of(runs[:1], base={"c": 1})) == [{"a": None, "b": {}, "c": 1}]
+
+
+def test_a_frame_of_inputs_that_are_no_objects_is_read_again():
+    values = [5, "text", {"a": 1, "b": 2}, [1, 2], {"b": 3}]
+    frame = RunSet(make_run(input=value) for value in values).inputs
+    assert exact(list(inputs_of(frame))) == exact(values)
+    assert list(inputs_of(frame[["."]].dropna())) == [5, "text", [1, 2]]

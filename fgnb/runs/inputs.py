@@ -10,9 +10,11 @@ from typing import Any, Literal, cast
 
 from fgnb.errors import InputError
 from fgnb.paths import Path, assign, format_path, parse_path
+from fgnb.runs.runset import RunSet
 from fgnb.values import to_json
 
 How = Literal["grid", "zip"]
+WHOLE = "."  # the column of inputs that are no objects
 ROWS = 1000  # of a DataFrame that are turned into inputs at once
 
 
@@ -44,7 +46,8 @@ def inputs_of(given: Any, *, base: Mapping[str, Any] | None = None, how: How = "
         given: a mapping of lists, whose keys may be paths (``"order.qty"``): every combination of their
             values (``how="grid"``, the last key changes fastest), or the first values of all, the second ones,
             ... (``how="zip"``); a DataFrame: an object per row, columns may be paths, missing cells are left
-            out; any other iterable: its items as they are, taken as they are needed.
+            out, and one in the column ``.`` is the whole input, as in `RunSet.inputs`; a set of runs: their inputs,
+            exactly; any other iterable: its items as they are, taken as they are needed.
         base: what stands in every input that is an object, below what `given` says.
         how: ``grid`` or ``zip``, for a mapping.
 
@@ -61,6 +64,9 @@ def inputs_of(given: Any, *, base: Mapping[str, Any] | None = None, how: How = "
         return _rows(given, below)
     if isinstance(given, Mapping):
         return _combined(given, below, how)
+    if isinstance(given, RunSet):
+        runs = given
+        return Inputs(lambda: (_over(below, run.input, number) for number, run in enumerate(runs)), len(runs))
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         raise InputError(
             "a sweep takes a mapping of lists, a DataFrame or an iterable of inputs, not"
@@ -103,15 +109,20 @@ def _product(lists: list[list[Any] | range]) -> Iterator[tuple[Any, ...]]:
 
 
 def _rows(frame: Any, base: dict[str, Any]) -> Inputs:
-    names = list(frame.columns)
-    paths = _paths(names)
+    names = [name for name in frame.columns if name != WHOLE]
+    paths = _paths(names) if names or WHOLE not in frame.columns else []
     _settable(paths, base)
 
     def rows() -> Iterator[Any]:
         for start in range(0, len(frame), ROWS):
             part = frame.iloc[start : start + ROWS]
-            columns = [_cells(part.iloc[:, number]) for number in range(len(names))]
-            for values in zip(*columns, strict=True) if columns else itertools.repeat((), len(part)):
+            columns = [_cells(part[name]) for name in names]
+            wholes = _cells(part[WHOLE]) if WHOLE in frame.columns else itertools.repeat(_LEFT_OUT, len(part))
+            rows = zip(*columns, strict=True) if columns else itertools.repeat((), len(part))
+            for whole, values in zip(wholes, rows, strict=True):
+                if whole is not _LEFT_OUT:
+                    yield whole
+                    continue
                 there = [(path, value) for path, value in zip(paths, values, strict=True) if value is not _LEFT_OUT]
                 yield _set(base, [path for path, _ in there], [value for _, value in there])
 
