@@ -33,7 +33,6 @@ from fgnb.runs.prepare import Prepared, prepare
 from fgnb.runs.recording import Recording
 from fgnb.runs.run import Run, describe_failure
 from fgnb.runs.runset import RunSet
-from fgnb.runs.scatter import workers_of
 from fgnb.runs.trace import Trace
 
 if TYPE_CHECKING:
@@ -256,6 +255,8 @@ class Session:
         )
         workers = None
         if executor is not None:
+            from fgnb.runs.scatter import workers_of  # with much that a sweep of this process's own does without
+
             workers = workers_of(executor, travelling(self.settings, self.client), parts)
         elif parts is not None:
             raise InputError("parts is where the workers of an executor leave runs: give executor=, too")
