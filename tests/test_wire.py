@@ -360,9 +360,9 @@ def test_a_shown_workflow_keeps_fields_we_do_not_know():
 
 
 def test_bodies_and_paths():
-    assert execute_body({"a": 1}) == {"input": {"a": 1}}
-    assert execute_body({}, {"h": "1"}) == {"headers": {"h": "1"}, "input": {}}
-    assert execute_body(None, {}) == {"input": None}
+    assert execute_body(b'{"a":1}') == b'{"input":{"a":1}}'
+    assert execute_body(b"{}", {"h": "1"}) == b'{"headers":{"h":"1"},"input":{}}'
+    assert execute_body(b"null", {}) == b'{"input":null}'
     assert workflows_path("p") == "/v2/p/fgs/workflows"
     assert workflows_path("p", "w") == "/v2/p/fgs/workflows/w"
     assert workflows_path("p", "w", "sync-executions") == "/v2/p/fgs/workflows/w/sync-executions"

@@ -81,6 +81,7 @@ class AsyncClient:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         attempt: Attempt | None = None,
+        text: bytes | None = None,
     ) -> Outcome:
         """Execute a workflow and wait for its result (page 06_1016). Nothing is run twice.
 
@@ -90,6 +91,7 @@ class AsyncClient:
             headers: handed to the workflow's functions.
             timeout: seconds to wait for the answer; the client's own by default.
             attempt: kept up to date for a caller that may have to give up.
+            text: the input as JSON, if it is written already.
 
         Raises:
             WorkflowNotFound: no workflow has this id or name.
@@ -97,7 +99,7 @@ class AsyncClient:
             ConfigError: there are no credentials, or no project.
         """
         attempt = attempt or Attempt()
-        body = jsontext.dumps(execute_body(input, headers))
+        body = execute_body(jsontext.dumps(input) if text is None else text, headers)
         try:
             attempt.workflow_id = await self.workflow_id(workflow)
             outcome = await self._execute_once(attempt, body, timeout)

@@ -27,9 +27,16 @@ class Executes(Protocol):
         """Raise if no run of the workflow can succeed."""
 
     async def execute(
-        self, workflow: str, input: Any, *, headers: Mapping[str, str], timeout: float | None, attempt: Attempt
+        self,
+        workflow: str,
+        input: Any,
+        *,
+        headers: Mapping[str, str],
+        timeout: float | None,
+        attempt: Attempt,
+        text: bytes,
     ) -> Outcome:
-        """Execute the workflow once."""
+        """Execute the workflow once; `text` is the input as JSON."""
 
 
 class Keeps(Protocol):
@@ -164,7 +171,12 @@ class Sweep:
         self._meter.began()
         try:
             return await self._client.execute(
-                order.workflow, item.value, headers=order.headers, timeout=order.timeout, attempt=attempt
+                order.workflow,
+                item.value,
+                headers=order.headers,
+                timeout=order.timeout,
+                attempt=attempt,
+                text=item.text,
             )
         except asyncio.CancelledError:
             if not self.dropping:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from fgnb.jsontext import dumps
+
 ExecutionStatus = Literal["success", "fail", "running", "timeout", "cancel"]
 
 
@@ -120,6 +122,10 @@ class ExecutionDetails(ExecutionBrief, frozen=True, kw_only=True):
     node_execution_details: Annotated[tuple[NodeExecutionDetail, ...], Meta(max_length=200)]
 
 
-def execute_body(value: Any, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the body of a synchronous execution."""
-    return {"headers": dict(headers), "input": value} if headers else {"input": value}
+def execute_body(text: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return the body of a synchronous execution; `text` is the input as JSON.
+
+    Raises:
+        InputError: the headers can't be written.
+    """
+    return b'{"headers":%b,"input":%b}' % (dumps(dict(headers)), text) if headers else b'{"input":%b}' % text

@@ -68,7 +68,7 @@ def _in_process(service: Service, client: AsyncClient, workflow: str, runner: as
     engine = Engine(service.engine.functions)
     plan = service.catalog[workflow].plan
     path = workflows_path(PROJECT, workflow, SYNC_EXECUTIONS)
-    body = json.dumps(execute_body(INPUT)).encode()
+    body = execute_body(json.dumps(INPUT).encode())
     app = make_app(service)
     blocking = Client(client)
 
@@ -162,7 +162,7 @@ async def _deployed(url: str) -> tuple[str, bytes]:
     try:
         path = workflows_path(PROJECT, await client.workflow_id("add"), SYNC_EXECUTIONS)
         headers = {"content-type": "application/json"}
-        body = json.dumps(execute_body(INPUT)).encode()
+        body = execute_body(json.dumps(INPUT).encode())
         response = await transport.send(Request(method="POST", path=path, headers=headers, body=body))
     finally:
         await client.aclose()
@@ -206,7 +206,7 @@ def served(rounds: int, *, connections: int, seconds: float) -> None:
 
 
 def _load(server: psutil.Process, port: str, path: str, *, connections: int, seconds: float) -> dict[str, float]:
-    command = [sys.executable, str(HERE / "load.py"), port, path, json.dumps(execute_body(INPUT))]
+    command = [sys.executable, str(HERE / "load.py"), port, path, execute_body(json.dumps(INPUT).encode()).decode()]
     options = ["--connections", str(connections), "--seconds", str(seconds)]
     before = server.cpu_times()
     printed = subprocess.run(command + options, check=True, stdout=subprocess.PIPE).stdout
