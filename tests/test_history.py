@@ -7,12 +7,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import fgnb
+from fgnb.background import BackgroundLoop
 from fgnb.runs import keeping
 from fgnb.runs.claims import Claim, Opening
 from fgnb.runs.history import History
@@ -276,3 +278,42 @@ def test_forked_child_has_a_history_of_its_own(connect, path):
     found = session.history("child")
     assert [run.status for run in found] == ["unknown"]
     assert "ended before the answer came" in found[0].reason
+
+
+def test_more_ends_than_one_statement_takes_are_written_once_the_file_can_be(connect, path):
+    session = connect("local", history=path)
+    session.run("order-triage", {"sku": "A-100", "qty": 1})
+    history, done = session._history, session.history()[0]
+    claims = [BackgroundLoop.wait(history._writer.ask(history._begin, opening())) for _ in range(3)]
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    for _ in range(4000):  # 11 values each
+        for claim in claims:
+            history.end(claim, done, b"{}")
+    blocker.execute("ROLLBACK")
+    history.flush()
+    assert [run.status for run in session.history()] == ["success"] * 4
+
+
+def test_the_history_keeps_up_while_another_thread_computes(path):
+    history = History.at(path)
+    stop = threading.Event()
+
+    def compute():
+        while not stop.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    try:
+        statements = []
+        history.begin(opening())
+        history._asked(lambda database: database.set_trace_callback(statements.append))
+        futures = [history._writer.ask(history._begin, opening()) for _ in range(500)]
+        assert len({BackgroundLoop.wait(future).row for future in futures}) == 500
+        history._asked(lambda database: database.set_trace_callback(None))
+    finally:
+        stop.set()
+        thread.join()
+    # One for each run would wait for the GIL as often.
+    assert sum("INSERT INTO runs" in statement for statement in statements) < 100

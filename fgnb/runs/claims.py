@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fgnb.runs.owners import Owners
 
+VALUES = 30_000  # in one statement; SQLite takes 32,766
 NEVER_RAN = ("rejected", "unsent", "cancelled")
 
 
@@ -54,17 +55,23 @@ class Claim(NamedTuple):
     plain: bool = False
 
 
+# Each statement is one for all rows: Python lets go of the GIL at each, and in a process that computes besides, it may
+# wait 5 ms until it has it again.
 _INSERT = (
     "INSERT INTO runs (id, run_id, workflow, submitted_at, connection, input, headers, tags, owner, sweep, key,"
-    " occurrence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " occurrence) VALUES {}"
 )
-_SEEN = "INSERT INTO seen VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count"
-_STANDING = "SELECT id, status, owner FROM runs WHERE sweep = ? AND key = ? AND occurrence = ?"
+_ENDED = (
+    "status", "workflow_id", "elapsed", "request_id", "http_status", "error_code", "reason", "hint", "more", "answer",
+)  # fmt: skip
 _END = (
-    "UPDATE runs SET status = ?, workflow_id = ?, elapsed = ?, request_id = ?, http_status = ?, error_code = ?,"
-    " reason = ?, hint = ?, more = ?, answer = ? WHERE id = ?"
+    f"UPDATE runs SET {', '.join(f'{name} = v.column{n}' for n, name in enumerate(_ENDED, 1))}"  # noqa: S608
+    f" FROM (VALUES {{}}) AS v WHERE runs.id = v.column{len(_ENDED) + 1}"
 )
-
+_STANDING = (
+    "SELECT sweep, key, occurrence, id, status, owner FROM (VALUES {}) AS v"
+    " JOIN runs ON sweep = v.column1 AND key = v.column2 AND occurrence = v.column3"
+)
 _ADD = (
     "INSERT OR IGNORE INTO runs (run_id, workflow, submitted_at, connection, input, tags, status, workflow_id, elapsed,"
     " request_id, more) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -77,43 +84,80 @@ def begin(database: sqlite3.Connection, owners: Owners, openings: Sequence[Openi
     """Record runs that are about to be sent, but for inputs of a named sweep that have a record which stands."""
     owner = owners.enter(database)
     row: int = database.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()[0]
+    places = _places(database, openings)
+    taken = _standing(database, owners, openings, places)
     claims: list[Claim] = []
     records: list[tuple[Any, ...]] = []
-    for opening in openings:
-        occurrence = None
-        if opening.key is not None:
-            occurrence = database.execute(_SEEN, (opening.sweep_pass, opening.key)).fetchone()[0]
-            standing = _standing(database, owners, opening, occurrence)
-            if standing is not None:
-                claims.append(standing)
-                continue
+    for opening, place in zip(openings, places, strict=True):
+        if place is not None and place in taken:
+            claims.append(Claim(taken[place], ours=False))
+            continue
         row += 1
+        if place is not None:
+            taken[place] = row
         input = mask_json(opening.input)
         headers = None if opening.headers is None else _masked(opening.headers)
         tags = None if opening.tags is None else _masked(opening.tags)
-        record = (
-            row, opening.run_id, text(opening.workflow), microseconds(opening.submitted_at), text(opening.connection),
-            input, headers, tags, owner, opening.sweep, opening.key, occurrence,
+        sweep, key, occurrence = place if place is not None else (opening.sweep, None, None)
+        records.append(
+            (row, opening.run_id, text(opening.workflow), microseconds(opening.submitted_at), text(opening.connection),
+             input, headers, tags, owner, sweep, key, occurrence)
         )  # fmt: skip
         plain = input is opening.input and headers == opening.headers and tags == opening.tags
         claims.append(Claim(row, plain=plain))
-        if occurrence is None:
-            records.append(record)
-        else:
-            database.execute(_INSERT, record)  # at once: the next one may have the same key
-    database.executemany(_INSERT, records)
+    _execute(database, _INSERT, records)
     return claims
 
 
-def _standing(database: sqlite3.Connection, owners: Owners, opening: Opening, occurrence: int) -> Claim | None:
-    found = database.execute(_STANDING, (opening.sweep, opening.key, occurrence)).fetchone()
-    if found is None:
-        return None
-    row, status, owner = found
-    if not (status in NEVER_RAN or (opening.retry_unknown and _may_have_run(database, owners, status, owner))):
-        return Claim(row, ours=False)
-    database.execute("UPDATE runs SET key = NULL WHERE id = ?", (row,))
-    return None
+_Place = tuple[int | None, bytes, int]  # the sweep, the key and how often it was there before, counted from 1
+
+
+def _places(database: sqlite3.Connection, openings: Sequence[Opening]) -> list[_Place | None]:
+    """Return the place of each opening in its sweep, None for one without a key, and count the keys seen."""
+    keys = dict.fromkeys((opening.sweep_pass, opening.key) for opening in openings if opening.key is not None)
+    if not keys:
+        return [None] * len(openings)
+    seen = "SELECT pass, key, count FROM (VALUES {}) AS v JOIN seen ON pass = v.column1 AND key = v.column2"
+    counts = {(number, key): count for number, key, count in _execute(database, seen, list(keys))}
+    places: list[_Place | None] = []
+    for opening in openings:
+        if opening.key is None:
+            places.append(None)
+            continue
+        count = counts[opening.sweep_pass, opening.key] = counts.get((opening.sweep_pass, opening.key), 0) + 1
+        places.append((opening.sweep, opening.key, count))
+    _execute(database, "INSERT OR REPLACE INTO seen VALUES {}", [(*key, count) for key, count in counts.items()])
+    return places
+
+
+def _standing(
+    database: sqlite3.Connection, owners: Owners, openings: Sequence[Opening], places: Sequence[_Place | None]
+) -> dict[_Place, int]:
+    """Return the records that stand, by place; one of what never ran, or is to be tried again, gives up its place."""
+    wanted = {place: opening for place, opening in zip(places, openings, strict=True) if place is not None}
+    taken: dict[_Place, int] = {}
+    given_up: list[tuple[int]] = []
+    for *place, row, status, owner in _execute(database, _STANDING, list(wanted)):
+        found: _Place = tuple(place)
+        again = wanted[found].retry_unknown and _may_have_run(database, owners, status, owner)
+        if status in NEVER_RAN or again:
+            given_up.append((row,))
+        else:
+            taken[found] = row
+    _execute(database, "UPDATE runs SET key = NULL WHERE id IN (VALUES {})", given_up)
+    return taken
+
+
+def _execute(database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Execute a statement with all rows as its VALUES, and return what it gives; nothing without rows."""
+    found: list[Any] = []
+    most = VALUES // len(rows[0]) if rows else 1
+    for start in range(0, len(rows), most):
+        some = rows[start : start + most]
+        marks = ", ".join([f"({', '.join('?' * len(some[0]))})"] * len(some))
+        values = [value for row in some for value in row]
+        found += database.execute(statement.format(marks), values).fetchall()
+    return found
 
 
 def _may_have_run(database: sqlite3.Connection, owners: Owners, status: str | None, owner: int | None) -> bool:
@@ -124,7 +168,7 @@ def _may_have_run(database: sqlite3.Connection, owners: Owners, status: str | No
 
 def end(database: sqlite3.Connection, endings: Sequence[tuple[Any, ...]]) -> list[None]:
     """Record ends of runs: `fgnb.runs.stored.ending`, the answer and the number of the record, of each."""
-    database.executemany(_END, endings)
+    _execute(database, _END, endings)
     return [None] * len(endings)
 
 
@@ -144,5 +188,5 @@ def _whole(run: Run) -> tuple[Any, ...]:
 
 def discard(database: sqlite3.Connection, rows: Sequence[int]) -> list[None]:
     """Delete records."""
-    database.executemany("DELETE FROM runs WHERE id = ?", [(row,) for row in rows])
+    _execute(database, "DELETE FROM runs WHERE id IN (VALUES {})", [(row,) for row in rows])
     return [None] * len(rows)

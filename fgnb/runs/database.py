@@ -12,6 +12,7 @@ from pathlib import Path
 from fgnb.errors import HistoryError
 
 APPLICATION_ID = int.from_bytes(b"fgnb", "big")
+NEEDED = (3, 33)  # knows UPDATE ... FROM
 BUSY = 5.0  # seconds to wait for another process that writes
 _HEADER = b"SQLite format 3\0"
 AT_ONCE = 1000  # runs that are deleted in one go
@@ -63,6 +64,9 @@ def open_database(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3
         HistoryError: it is damaged, newer, or not fgnb's; it is left as it is.
         OSError, sqlite3.OperationalError: it can't be reached or written, or the disk is full.
     """
+    if sqlite3.sqlite_version_info < NEEDED:
+        needed, found = ".".join(map(str, NEEDED)), sqlite3.sqlite_version
+        raise HistoryError(f"the history needs SQLite {needed} or later, and this Python has {found}: history='off'")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
