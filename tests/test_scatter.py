@@ -147,10 +147,15 @@ class Losing(Executor):
 
 
 @pytest.mark.parametrize("how", ["before", "after", "half"])
-def test_a_lost_chunk_is_gone_on_with_and_nothing_is_sent_twice(connect, stub, how):
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_lost_chunk_is_gone_on_with_and_nothing_is_sent_twice(connect, stub, how, parts, tmp_path):
     session = connect(stub.url, history="off")
     executor = Losing(lose=lambda count: how if count == 2 else None)
-    runs = swept(session, "echo", {"n": range(100)}, executor=executor)
+    folder = tmp_path / "parts" if parts else None
+    runs = swept(session, "echo", {"n": range(100)}, executor=executor, parts=folder)
+    if folder is not None:  # the parts hold each run once, whoever wrote it
+        landed = read_runs(folder)
+        assert sorted((run.run_id, run.status) for run in landed) == sorted((run.run_id, run.status) for run in runs)
     assert len(runs) == 100
     assert max(sent(stub).values()) == 1
     if how == "half":  # one run of the claimed block is in the journal, the others may have run
@@ -201,6 +206,18 @@ def test_inputs_are_taken_as_they_are_needed(connect, stub, threads, monkeypatch
     assert most < 6 * 32 + 600  # chunks under way, and what is made ahead
 
 
+def test_a_folder_that_goes_away_stops_the_sweep_and_no_run_is_forgotten(connect, threads, monkeypatch):
+    stub = WorkflowStub(lambda value: success(value), delay=0.02)
+    session = connect(stub.url, history="off")
+    monkeypatch.setattr(Folder, "ended", lambda self, chunk: (_ for _ in ()).throw(OSError("the disk is gone")))
+    lost = Losing(lose=lambda count: "half" if count == 1 else None)
+    with pytest.raises(fgnb.SweepStopped, match="the disk is gone") as stopped:
+        swept(session, "echo", {"n": range(16)}, executor=lost)
+    assert len(stopped.value.runs) == 16
+    assert stopped.value.runs.counts == {"unknown": 16}
+    stub.close()
+
+
 def test_wrong_executors_and_connections_are_told(connect, stub, threads, processes, monkeypatch, tmp_path):
     session = connect(stub.url, history="off")
     with pytest.raises(InputError, match=r"executor must be.*not int"):
@@ -248,7 +265,7 @@ def test_dask_runs_chunks_and_goes_on_when_a_worker_dies(connect, stub, tmp_path
     session = connect(stub.url, history=tmp_path / "h.db", retry_for=0)
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):

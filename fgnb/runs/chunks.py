@@ -37,7 +37,8 @@ class Chunk:
         connection: how to connect; see the hook "connect worker".
         order: what the runs have in common.
         positions, inputs, run_ids: of each input: its place in the sweep, its JSON, the id of its run.
-        part: the Parquet file that the runs are written to, or None for runs that come back as Arrow.
+        part: how the name of the Parquet file begins that the runs are written to, or None for runs that come
+            back as Arrow.
     """
 
     number: int
@@ -56,11 +57,13 @@ class Done:
     """What comes back of a chunk.
 
     Attributes:
-        runs: Arrow IPC, or None if they are in the chunk's part.
+        runs: Arrow IPC; empty if they are in a part.
+        part: the Parquet file that holds them.
         error: why the worker stopped early, in words.
     """
 
-    runs: bytes | None
+    runs: bytes
+    part: str | None
     error: str | None
 
 

@@ -24,7 +24,7 @@ from fgnb.runs.order import Item, Order
 from fgnb.runs.progress import Meter
 from fgnb.runs.run import Run, new_run_id
 from fgnb.runs.sweep import Executes, Keeps
-from fgnb.runs.table import arrow
+from fgnb.runs.table import arrow, read_parquet, unpacked, write_parquet
 from fgnb.runs.worker import run_chunk
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class _Handed:
     submitted_at: datetime
     claim: Claim | None
     tries: int = 0
+    ended: bool = False
 
 
 class Scattered:
@@ -120,6 +121,7 @@ class Scattered:
         self._kept = kept
         self._meter = meter
         self._chunks = 0
+        self._landed: set[str] = set()  # names of the parts whose runs have been taken
         self._size = FIRST
         self._at_once = 2 * _count(workers.executor)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -148,6 +150,10 @@ class Scattered:
                 await self._recorder.aflush()
         finally:
             shutil.rmtree(path, ignore_errors=True)
+            if self._parts is not None:
+                for part in self._parts.glob("part-*.parquet"):
+                    if part.name not in self._landed:  # of a worker that was given up for lost
+                        part.unlink(missing_ok=True)
 
     async def _hand_out(self) -> None:
         try:
@@ -202,6 +208,15 @@ class Scattered:
             task.add_done_callback(self._under_way.discard)
 
     async def _one(self, handed: list[_Handed]) -> None:
+        try:
+            await self._through(handed)
+        except Exception as error:  # such as a folder that can't be read any more: each input has a run all the same
+            self._stop(error)
+            for each in handed:
+                if not each.ended:
+                    self._end(each, self._untold(each, Attempt().lost(LOST)))
+
+    async def _through(self, handed: list[_Handed]) -> None:
         """Have a chunk run, take its runs back, and send again what was certainly not sent."""
         self._chunks += 1
         number = self._chunks
@@ -214,17 +229,20 @@ class Scattered:
             positions=tuple(each.item.position for each in handed),
             inputs=tuple(each.item.text for each in handed),
             run_ids=tuple(each.run_id for each in handed),
-            part=None if self._parts is None else str(self._parts / f"part-{number:06}.parquet"),
+            part=None if self._parts is None else str(self._parts / f"part-{number:06}"),
         )
         by_id = {run.run_id: run for run in await self._ran(chunk)}
         missing = [each for each in handed if each.run_id not in by_id]
         again = await asyncio.to_thread(self._reclaimed, number, handed, missing, by_id)
+        again = self._left_alone(again, by_id)
+        if chunk.part is not None and (rest := [by_id[each.run_id] for each in missing if each.run_id in by_id]):
+            await asyncio.to_thread(self._land, Path(f"{chunk.part}-rest.parquet"), rest)
         for each in handed:
             if each.run_id in by_id:
                 self._end(each, by_id[each.run_id])
         if not missing:  # else whoever was lost may still live, and must go on finding what is claimed
             self._folder.clear(number)
-        self._again(again)
+        self._send(again)
 
     async def _ran(self, chunk: Chunk) -> list[Run]:
         """Return the runs that came back; none if the worker was lost."""
@@ -235,13 +253,15 @@ class Scattered:
             return []
         try:
             done: Done = await asyncio.wrap_future(future)
-            runs = await asyncio.to_thread(_runs_of, chunk, done)
+            runs = await asyncio.to_thread(_runs_of, done)
         except FgnbError as error:  # of the worker: it can't connect, or does not see the folder
             self._stop(error)
             return []
         except (Exception, asyncio.CancelledError) as error:  # of the executor, each has its own
             _log.warning("chunk %d was lost: %s", chunk.number, str(error) or type(error).__name__)
             return []
+        if done.part is not None:
+            self._landed.add(Path(done.part).name)
         if done.error is not None:
             self._stop(FgnbError(done.error))
         return runs
@@ -269,16 +289,23 @@ class Scattered:
                 by_id[each.run_id] = self._untold(each, Attempt().lost(LOST))
         return again
 
-    def _again(self, handed: list[_Handed]) -> None:
-        for each in handed:
+    def _left_alone(self, unsent: list[_Handed], by_id: dict[str, Run]) -> list[_Handed]:
+        """Return what is to be sent again; the runs of the others go into `by_id`."""
+        again = []
+        for each in unsent:
             each.tries += 1
             if self.stopping:
-                self._end(each, self._untold(each, Attempt().abandoned(LEFT)))
+                by_id[each.run_id] = self._untold(each, Attempt().abandoned(LEFT))
             elif each.tries >= TRIES:
                 reason = f"{TRIES} workers were lost before they sent it"
-                self._end(each, self._untold(each, Attempt().not_sent(reason)))
-        if not self.stopping:
-            self._send([each for each in handed if each.tries < TRIES])
+                by_id[each.run_id] = self._untold(each, Attempt().not_sent(reason))
+            else:
+                again.append(each)
+        return again
+
+    def _land(self, path: Path, runs: list[Run]) -> None:
+        write_parquet(runs, path)
+        self._landed.add(path.name)
 
     def _untold(self, each: _Handed, outcome: Outcome) -> Run:
         order = self._order
@@ -289,6 +316,7 @@ class Scattered:
 
     def _end(self, each: _Handed, run: Run) -> None:
         run = replace(run, submitted_at=each.submitted_at)
+        each.ended = True
         claim, row = each.claim, None
         if claim is not None and self._recorder is not None:
             body = run.raw if run.raw is None or isinstance(run.raw, bytes) else jsontext.dumps(run.raw)
@@ -309,13 +337,8 @@ class Scattered:
         self.stop(drop=False)
 
 
-def _runs_of(chunk: Chunk, done: Done) -> list[Run]:
-    from fgnb.runs.table import read_parquet, unpacked
-
-    if done.runs is not None:
-        return list(unpacked(done.runs))
-    assert chunk.part is not None  # noqa: S101
-    return list(read_parquet(Path(chunk.part)))
+def _runs_of(done: Done) -> list[Run]:
+    return list(unpacked(done.runs) if done.part is None else read_parquet(Path(done.part)))
 
 
 def _count(executor: Executor) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from fgnb.runs.order import Item
 from fgnb.runs.progress import Meter
 from fgnb.runs.run import Run
 from fgnb.runs.sweep import Sweep
+from fgnb.runs.table import packed, write_parquet
 
 
 def run_chunk(chunk: Chunk) -> Done:
@@ -48,13 +50,10 @@ def run_chunk(chunk: Chunk) -> Done:
         journal.close()
     error = None if sweep.error is None else str(sweep.error)
     if chunk.part is None:
-        from fgnb.runs.table import packed
-
-        return Done(packed(recorder.runs), error)
-    from fgnb.runs.table import write_parquet
-
-    write_parquet(recorder.runs, Path(chunk.part))
-    return Done(None, error)
+        return Done(packed(recorder.runs), None, error)
+    part = f"{chunk.part}-{secrets.token_hex(4)}.parquet"  # of its own: another worker may have the rest of the chunk
+    write_parquet(recorder.runs, Path(part))
+    return Done(b"", part, error)
 
 
 _checked: set[str] = set()  # the sweeps for which this process has looked whether it may run the workflow

@@ -52,7 +52,7 @@ def measure(url: str, calls: int, rounds: int) -> None:
             import distributed
 
             cluster = distributed.LocalCluster(
-                n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+                n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
             )
             client = stack.enter_context(distributed.Client(stack.enter_context(cluster), set_as_default=False))
             subjects["two workers of Dask"] = client.get_executor()
