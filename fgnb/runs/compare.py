@@ -136,7 +136,8 @@ class RunComparison(Comparison):
     @property
     def changed(self) -> list[str]:
         """The paths that differ, but for the elapsed time, which always does."""
-        return [path for path in self.rows if path != "elapsed" and self.marked(path)]
+        rows = [path for path in self.rows if path != "elapsed"]
+        return [path for path in rows if self.marked(path)] if self._keep_equal else rows
 
     def marked(self, path: str) -> tuple[int, ...]:
         """Return the places of the runs that differ from the baseline at a path."""
