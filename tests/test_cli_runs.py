@@ -136,7 +136,7 @@ def test_an_interrupted_sweep_writes_what_there_is_and_exits_with_130(tmp_path):
     process = subprocess.Popen(
         [*command, "--endpoint", stub.url], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while len(stub.inputs) < 20:
+    while len(stub.inputs) < 20 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)

@@ -92,7 +92,7 @@ def test_what_a_killed_process_may_have_sent_is_unknown_and_the_rest_is_gone_on_
     executor = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
     pids = [executor.submit(os.getpid).result()]
     job = swept(session, "echo", {"n": range(1500)}, executor=executor, name="k", background=True)
-    while len(stub.inputs) < 200:
+    while len(stub.inputs) < 200 and not job.done:
         time.sleep(0.01)
     os.kill(pids[0], signal.SIGKILL)  # which breaks the whole pool
     with pytest.raises(fgnb.SweepStopped, match="takes no more work") as stopped:
@@ -179,7 +179,7 @@ def test_cancel_reaches_the_workers(connect, threads, drop):
     stub = WorkflowStub(lambda value: success(value), delay=0.05)
     session = connect(stub.url, history="off")
     job = swept(session, "echo", {"n": range(5000)}, executor=threads, background=True)
-    while len(stub.inputs) < 30:
+    while len(stub.inputs) < 30 and not job.done:
         time.sleep(0.01)
     job.cancel(drop=drop)
     runs = job.wait(10)
@@ -273,7 +273,7 @@ def test_dask_runs_chunks_and_goes_on_when_a_worker_dies(connect, stub, tmp_path
             session, "echo", {"n": range(1200)}, executor=client.get_executor(), parts=tmp_path / "p", name="d",
             background=True,
         )  # fmt: skip
-        while len(stub.inputs) < 150:
+        while len(stub.inputs) < 150 and not job.done:
             time.sleep(0.01)
         victim = next(iter(client.run(os.getpid).values()))
         os.kill(victim, signal.SIGKILL)
