@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fgnb import wiring
 from fgnb.paths import format_path
+from fgnb.values import json_type
 from fgnb.wire import WorkflowInfo
 from fgnb.wiring import Shown
 
@@ -184,10 +185,6 @@ def _change(path: str, old: Any, new: Any) -> list[Change]:
         return [Change(path, "added", None, new)]
     if new is _ABSENT:
         return [Change(path, "removed", old, None)]
-    if _json_type(old) != _json_type(new):
+    if json_type(old) is not json_type(new):
         return [Change(path, "type", old, new)]
     return [Change(path, "changed", old, new)] if old != new else []
-
-
-def _json_type(value: Any) -> type:
-    return float if type(value) is int else type(value)

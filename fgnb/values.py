@@ -49,6 +49,11 @@ def to_json(value: Any, *, root: str = "") -> Any:
         raise InputError("the value is nested too deeply, or holds itself", path=root or None) from None
 
 
+def json_type(value: Any) -> type:
+    """Return a type that is the same for values of one JSON type: there is one of numbers."""
+    return float if type(value) is int else type(value)
+
+
 def _convert(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None:

@@ -266,6 +266,7 @@ def test_keys_reach_below_lists_and_into_items():
 def test_where_the_key_does_not_tell_items_apart_position_counts_and_is_said(items, why):
     good = run(output={"items": [{"sku": "B", "n": 0}]})
     comparison = compare(good, run(output={"items": items}), key={"output.items": "sku"})
+    assert len(comparison.notes) == 1  # whether or not anybody has looked at the rows
     assert all(path.startswith(("output.items[0]", "output.items[1]")) for path in comparison.rows)
     assert comparison.notes == (f"output.items is compared by position: {why}",)
     assert why in comparison._repr_mimebundle_()["text/plain"]

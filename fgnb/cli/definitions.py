@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fgnb.cli.group import Where, as_json_option, connected, connection
+from fgnb.cli.group import Where, as_json_option, connected, connection, print_table
 from fgnb.errors import FgnbError
 
 if TYPE_CHECKING:
@@ -26,23 +25,14 @@ if TYPE_CHECKING:
 def workflows(where: Where, as_json: bool) -> None:
     """List the workflows of the service."""
     import msgspec
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from fgnb.render.text import visible
 
     with connected(where) as session:
         found = session.client.list()
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(found), ensure_ascii=False, indent=2))
         return
-    table = Table("name", "id", "updated", "description", box=None, pad_edge=False)
-    for workflow in found:
-        cells = (workflow.name, workflow.id, workflow.updated_time or "", workflow.description or "")
-        table.add_row(*(Text(visible(cell)) for cell in cells))
-    # What goes into a file or another program is not cut to some width.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    rows = [(each.name, each.id, each.updated_time or "", each.description or "") for each in found]
+    print_table(("name", "id", "updated", "description"), rows)
 
 
 _files = click.argument(

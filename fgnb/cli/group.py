@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -73,3 +74,19 @@ def connected(where: Where) -> contextlib.closing[Session]:
 
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, one_line: bool = False) -> None:
+    """Print texts as a table, control characters visible; `one_line` cuts cells for which there is no room."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from fgnb.render.text import visible
+
+    table = Table(*heads, box=None, pad_edge=False)
+    overflow: Literal["ellipsis"] | None = "ellipsis" if one_line else None
+    for row in rows:
+        table.add_row(*(Text(visible(cell), overflow=overflow, no_wrap=one_line) for cell in row))
+    # What goes into a file or another program is not cut to some width.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fgnb.cli.group import as_json_option
+from fgnb.cli.group import as_json_option, print_table
 from fgnb.errors import HistoryError, InputError
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ def history(
     fgnb history --import march.parquet
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from fgnb import jsontext
+    from fgnb.cli.tables import json_or_text
     from fgnb.runs.files import check_name, iter_runs, write_runs
     from fgnb.runs.record import record_of
 
@@ -58,7 +58,7 @@ def history(
         check_name(output)
     elif not as_json:
         limit = SHOWN if limit is None else limit
-    chosen = {text.partition("=")[0]: _value(text.partition("=")[2]) for text in tags}
+    chosen = {name: json_or_text(value) for name, _, value in (text.partition("=") for text in tags)}
     runs = kept.select(workflow, status=list(status) or None, since=since, tags=chosen or None, name=name, limit=limit)
     if output is not None:
         write_runs(runs, output)
@@ -87,32 +87,15 @@ def _age(text: str) -> float:
     return (datetime.now(UTC) - moment(text)).total_seconds()
 
 
-def _value(text: str) -> Any:
-    from fgnb import jsontext
-
-    try:
-        return jsontext.loads(text)
-    except InputError:
-        return text
-
-
 def _show(runs: RunSet) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from fgnb.render.runset import cells_of
-    from fgnb.render.text import visible
 
-    table = Table(
-        "submitted", "run", "workflow", "status", "elapsed", "input", "output or error", box=None, pad_edge=False
-    )
+    rows = []
     for run in runs:
         run_id, *rest = cells_of(run)
-        cells = (f"{run.submitted_at.astimezone():%Y-%m-%d %H:%M:%S}", run_id, *rest)
-        table.add_row(*(Text(visible(cell), overflow="ellipsis", no_wrap=True) for cell in cells))
-    # What goes into a file or another program is not cut to some width.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+        rows.append((f"{run.submitted_at.astimezone():%Y-%m-%d %H:%M:%S}", run_id, *rest))
+    heads = ("submitted", "run", "workflow", "status", "elapsed", "input", "output or error")
+    print_table(heads, rows, one_line=True)
 
 
 @click.command()

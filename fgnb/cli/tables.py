@@ -58,14 +58,15 @@ def _csv(path: Path) -> Iterator[Any]:
                 value: dict[str, Any] = {}
                 for place, cell in zip(paths, cells, strict=True):
                     if cell:
-                        value = assign(value, place, _cell(cell))
+                        value = assign(value, place, json_or_text(cell))
                 yield value
         except (csv.Error, InputError) as error:
             reason = error.message if isinstance(error, InputError) else str(error)
             raise InputError(f"{path}, line {max(lines.line_num, 1):,}: {reason}") from None
 
 
-def _cell(cell: str) -> Any:
+def json_or_text(cell: str) -> Any:
+    """Return what a text is as JSON, else the text."""
     try:
         return jsontext.loads(cell)
     except InputError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fgnb import jsontext
 from fgnb.errors import ConfigError
-from fgnb.render.html import OTHER_COLOUR, STATUS_COLOURS
+from fgnb.render.html import OTHER_COLOUR, STATUS_COLOURS, status_colour
 from fgnb.render.text import cut, one_line
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def scatter(ax: Axes, across: pd.Series, up: pd.Series, statuses: pd.Series) -> 
     x, names = places_of(across)
     y = numbers(up)
     for status, places in grouped(statuses).items():
-        colour, marker = STATUS_COLOURS.get(status, OTHER_COLOUR), MARKERS.get(status, "P")
+        colour, marker = status_colour(status), MARKERS.get(status, "P")
         label = f"{plain(status)} ({len(places):,})"
         heights = y[places]
         gone = heights != heights
@@ -224,7 +224,7 @@ def bars(ax: Axes, begin: Any, end: Any, statuses: Any) -> None:
         places = [place for place in range(len(begin)) if statuses[place] == status]
         ax.barh(
             [lane_of[place] for place in places], [end[place] - begin[place] for place in places], height=0.8,
-            left=[begin[place] for place in places], color=STATUS_COLOURS.get(status, OTHER_COLOUR),
+            left=[begin[place] for place in places], color=status_colour(status),
             hatch=HATCHES.get(status, ".."), edgecolor="white", linewidth=0.3,
             label=f"{plain(status)} ({len(places):,})",
         )  # fmt: skip
@@ -245,11 +245,11 @@ def under_way_over_time(ax: Axes, begin: Any, end: Any, statuses: Any) -> None:
         other = ax.twinx()
         other.hist(
             list(bad.values()), bins=edges[::4].tolist(), stacked=True, alpha=0.7,
-            color=[STATUS_COLOURS.get(status, OTHER_COLOUR) for status in bad],
+            color=[status_colour(status) for status in bad],
         )  # fmt: skip
         other.set_ylabel("runs that did not succeed, by their end")
         for status, ends in bad.items():
-            colour = STATUS_COLOURS.get(status, OTHER_COLOUR)
+            colour = status_colour(status)
             ax.plot([], [], "s", color=colour, label=f"{plain(status)} ({len(ends):,})")
 
 

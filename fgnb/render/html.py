@@ -36,6 +36,11 @@ STATUS_COLOURS: Mapping[str, str] = {
 OTHER_COLOUR = "#8a8f98"
 
 
+def status_colour(status: str) -> str:
+    """Return the colour of a status, also of one that is not known."""
+    return STATUS_COLOURS.get(status, OTHER_COLOUR)
+
+
 _MATH = re.compile(r"[$\\]")
 
 

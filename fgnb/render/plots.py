@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fgnb.errors import InputError, did_you_mean
+from fgnb.errors import InputError
 from fgnb.render.drawing import (
     BINS,
     HATCHES,
@@ -25,6 +25,7 @@ from fgnb.render.drawing import (
     under_way_over_time,
     varying,
 )
+from fgnb.runs.frames import column_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ class Plots:
         import numpy as np
 
         elapsed = frame["elapsed"].to_numpy()
-        groups = grouped(self._column(frame, by or "status"))
+        groups = grouped(column_of(frame, by or "status"))
         shortest, longest = max(float(elapsed.min()), 1e-6), max(float(elapsed.max()), 2e-6)
         is_wide = longest / shortest > WIDE
         edges = np.geomspace(shortest, longest, BINS + 1) if is_wide else np.linspace(0.0, longest, BINS + 1)
@@ -128,8 +129,8 @@ class Plots:
             ConfigError: matplotlib is not installed.
         """
         frame, ax = self._frame, axes_or_new(ax)
-        across = self._column(frame, x)
-        up = None if y is None else self._column(frame, y)
+        across = column_of(frame, x)
+        up = None if y is None else column_of(frame, y)
         if frame.empty:
             return nothing(ax)
         if up is None:
@@ -159,8 +160,8 @@ class Plots:
         """
         frame, ax = self._frame, axes_or_new(ax)
         names = list(columns) if columns is not None else varying(frame)
-        found = [self._column(frame, name) for name in names]
-        groups_by = self._column(frame, color or "status")
+        found = [column_of(frame, name) for name in names]
+        groups_by = column_of(frame, color or "status")
         if frame.empty:
             return nothing(ax)
         if len(names) < 2:
@@ -192,11 +193,6 @@ class Plots:
         ax.set(xlim=(-0.1, len(names) - 0.6), ylim=(-0.05, 1.05), yticks=[], title=self._title())
         legend_beside(ax, None if color is None else plain(color))
         return readable(ax)
-
-    def _column(self, frame: pd.DataFrame, name: str) -> pd.Series:
-        if name not in frame.columns:
-            raise InputError(f"the runs frame has no column '{name}'{did_you_mean(str(name), frame.columns)}")
-        return frame[name]
 
     def _title(self) -> str:
         names = self._frame["workflow"].unique().tolist()

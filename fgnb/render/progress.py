@@ -59,7 +59,7 @@ def _html(progress: Progress) -> str:
     head = f"{html.span(progress.title, 'font-weight:600')} &nbsp;{html.muted(', '.join(_parts(progress)))}"
     total = progress.total or progress.done + progress.skipped + progress.under_way
     shares = [(html.OTHER_COLOUR, progress.skipped)]
-    shares += [(html.STATUS_COLOURS.get(status, html.OTHER_COLOUR), count) for status, count in progress.counts.items()]
+    shares += [(html.status_colour(status), count) for status, count in progress.counts.items()]
     bars = "".join(
         f'<div style="background:{colour};width:{100 * count / total:.3f}%"></div>' for colour, count in shares if count
     )

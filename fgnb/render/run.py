@@ -62,7 +62,7 @@ def _ids(run: Run) -> tuple[tuple[str, str | None], ...]:
 
 def card_html(run: Run) -> str:
     """Return the card as HTML: escaped, styled inline, without a script or an external address."""
-    colour = html.STATUS_COLOURS.get(run.status, html.OTHER_COLOUR)
+    colour = html.status_colour(run.status)
     mark = _MARKS.get(run.status, "?")
     head = (
         f"{html.span(f'{mark} {run.status}', f'color:{colour};font-weight:600')} &nbsp;"

@@ -27,7 +27,7 @@ def show(runs: RunSet) -> dict[str, str]:
         (
             html.muted(run_id),
             html.escape(workflow),
-            html.span(status, f"color:{_colour(status)}"),
+            html.span(status, f"color:{html.status_colour(status)}"),
             *map(html.escape, rest),
         )
         for run_id, workflow, status, *rest in rows
@@ -38,10 +38,6 @@ def show(runs: RunSet) -> dict[str, str]:
     quantiles = ", ".join(f"{name} {elapsed_text(value)}" for name, value in runs.timing.items())
     table = Table(head=head[0], rows=rows_kept, cells=cells_kept, more=more)
     return listing(title, table, notes=[f"elapsed: {quantiles}"])
-
-
-def _colour(status: str) -> str:
-    return html.STATUS_COLOURS.get(status, html.OTHER_COLOUR)
 
 
 def cells_of(run: Run) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def _flipped(comparison: SetComparison) -> Table:
 
 def _colour(flip: str) -> str:
     status = flip.rpartition(" ")[2]
-    return f"color:{html.STATUS_COLOURS.get(status, html.OTHER_COLOUR)};white-space:nowrap"
+    return f"color:{html.status_colour(status)};white-space:nowrap"
 
 
 def _paths(comparison: SetComparison) -> Table:

@@ -30,7 +30,7 @@ def show(trace: Trace) -> dict[str, str]:
         for row in rows
     ]
     styles = {
-        (number, _STATUS): f"color:{html.STATUS_COLOURS.get(status_of(visit), html.OTHER_COLOUR)};font-weight:600"
+        (number, _STATUS): f"color:{html.status_colour(status_of(visit))};font-weight:600"
         for number, visit in enumerate(shown)
         if status_of(visit) != "success"
     }

@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fgnb import jsontext
+from fgnb.runs.moments import microseconds
 from fgnb.runs.redact import mask_json
 from fgnb.runs.run import Run
-from fgnb.runs.stored import microseconds, text, whole
+from fgnb.runs.stored import text, whole
 from fgnb.values import to_json
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ _STANDING = (
 )
 _ADD = (
     "INSERT OR IGNORE INTO runs (run_id, workflow, submitted_at, connection, input, tags, status, workflow_id, elapsed,"
-    " request_id, more) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " request_id, more) VALUES {}"
 )
 
 _masked = lru_cache(maxsize=64)(mask_json)  # of headers and tags, which the runs of a sweep share
@@ -172,9 +173,11 @@ def end(database: sqlite3.Connection, endings: Sequence[tuple[Any, ...]]) -> lis
     return [None] * len(endings)
 
 
-def add(database: sqlite3.Connection, runs: Sequence[Run]) -> list[bool]:
-    """Record runs that came from elsewhere, but for those that are there; returns whether each was added."""
-    return [database.execute(_ADD, _whole(run)).rowcount > 0 for run in runs]
+def add(database: sqlite3.Connection, runs: Sequence[Run]) -> int:
+    """Record runs that came from elsewhere, but for those that are there; returns how many were added."""
+    before = database.total_changes
+    _execute(database, _ADD, [_whole(run) for run in runs])
+    return database.total_changes - before
 
 
 def _whole(run: Run) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -21,6 +21,7 @@ import pandas as pd
 
 from fgnb.paths import Path, format_path, leaves
 from fgnb.runs.levels import walk
+from fgnb.runs.moments import microseconds
 
 if TYPE_CHECKING:
     from fgnb.runs.runset import Lists
@@ -29,9 +30,6 @@ T = TypeVar("T")
 
 CHUNK = 2000  # values that are walked at once, and of a lazy source held at once
 WHOLE = "."  # names the column of values as a whole where there is no root; no path is written so
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def in_chunks(values: Iterable[T], take: Callable[[list[T]], None]) -> None:
@@ -207,7 +205,7 @@ def _cells(kind: type, values: Sequence[Any], some_missing: bool) -> tuple[type,
         dtype, zero, _ = _BY_KIND[kind]
         whole = [zero if value is None else value for value in values] if some_missing else values
         if kind is datetime:
-            whole = [value and (value - _EPOCH) // _MICROSECOND for value in whole]
+            whole = [value and microseconds(value) for value in whole]
         try:
             return kind, np.fromiter(whole, dtype, len(values))
         except OverflowError:  # an integer beyond 64 bits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -83,8 +83,12 @@ def _place(baseline: int | str | Run | RunSet, given: Sequence[Run | RunSet]) ->
     raise InputError(f"baseline is an index, a run's id, or one of those that are compared, not {baseline!r}")
 
 
-class Comparison(Shown):
+class Comparison(Shown, ABC):
     """What differs, as `frame`; `notes` say what could not be compared as it was asked for."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._notes: dict[str, str] = {}  # found with the differences
 
     @property
     @abstractmethod
@@ -92,9 +96,10 @@ class Comparison(Shown):
         """What differs, a row per path."""
 
     @property
-    @abstractmethod
     def notes(self) -> tuple[str, ...]:
         """Lists that were compared by position since their items have no key of their own."""
+        found = self._notes if len(self) else {}
+        return tuple(f"{path} is compared by position: {why}" for path, why in found.items())
 
     @abstractmethod
     def by(self, *paths: str) -> pd.DataFrame:
@@ -119,11 +124,10 @@ class RunComparison(Comparison):
     """
 
     def __init__(self, runs: Sequence[Run], *, rules: Rules, baseline: int = 0, keep_equal: bool = False) -> None:
+        super().__init__(rules)
         self.runs = tuple(runs)
         self.baseline = baseline
-        self._rules = rules
         self._keep_equal = keep_equal
-        self._notes: dict[str, str] = {}
 
     @cached_property
     def rows(self) -> dict[str, tuple[Any, ...]]:
@@ -147,11 +151,6 @@ class RunComparison(Comparison):
             for place, value in enumerate(values)
             if next(differences([values[self.baseline], value], (), self._rules, {}), None) is not None
         )
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Lists that were compared by position since their items have no key of their own."""
-        return tuple(f"{path} is compared by position: {why}" for path, why in self._notes.items() if self.rows)
 
     @property
     def frame(self) -> pd.DataFrame:

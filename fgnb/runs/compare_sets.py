@@ -47,10 +47,9 @@ class SetComparison(Comparison):
     """
 
     def __init__(self, before: RunSet, after: RunSet, *, rules: Rules, on: str | Sequence[str] | None = None) -> None:
+        super().__init__(rules)
         self.before = before
         self.after = after
-        self._rules = rules
-        self._notes: dict[str, str] = {}
         self._on = None if on is None else explain.places_of([on] if isinstance(on, str) else on)
         if self._on == []:
             raise InputError("on names no path: give one or more, such as input.sku")
@@ -87,12 +86,6 @@ class SetComparison(Comparison):
             and before.node_errors == after.node_errors
             and (self._on is None or same(before.input, after.input))
         )
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Lists that were compared by position since their items have no key of their own."""
-        said = self._notes if self.differences else {}
-        return tuple(f"{path} is compared by position: {why}" for path, why in said.items())
 
     @property
     def changes(self) -> pd.DataFrame:

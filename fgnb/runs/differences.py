@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from fgnb.errors import InputError, did_you_mean
 from fgnb.paths import Item, Path, Pattern, Wild, format_path, parse_path, parse_pattern
+from fgnb.values import json_type
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
 """Stands where a value has nothing at a path; null is a value."""
@@ -75,11 +76,6 @@ def kind_of(before: Any, after: Any) -> Kind:
     if after is MISSING:
         return "removed"
     return "changed" if json_type(before) is json_type(after) else "type"
-
-
-def json_type(value: Any) -> type:
-    """Return a type that is the same for values of one JSON type: there is one of numbers."""
-    return float if type(value) is int else type(value)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -95,10 +95,10 @@ def told(runs: Sequence[Run], places: Sequence[Path], outcomes: Mapping[str, Seq
     rows: list[tuple[int, int, Any, float]] = []
     for numbers in groups:
         for values in outcomes.values():
-            counts = Counter(token(values[number]) for number in numbers)
+            tokens = [token(values[number]) for number in numbers]
+            counts = Counter(tokens)
             most, count = counts.most_common(1)[0]
-            value = next(values[number] for number in numbers if token(values[number]) == most)
-            rows.append((len(numbers), len(counts), value, count / len(numbers)))
+            rows.append((len(numbers), len(counts), values[numbers[tokens.index(most)]], count / len(numbers)))
     of_groups = index_of(runs, places, groups)
     each = [number for number in range(len(groups)) for _ in outcomes]
     levels = [of_groups.get_level_values(level).take(each) for level in range(of_groups.nlevels)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fgnb.errors import InputError, did_you_mean
 from fgnb.local.execution import Visit
 from fgnb.runs import accessor
 from fgnb.runs.columns import Column, Flattened, in_chunks, texts, times
@@ -107,6 +108,17 @@ def runs_frame(runs: Iterable[Run], *, lists: Lists = "keep") -> pd.DataFrame:
     for flattened in flat.values():
         columns |= flattened.arrays()
     return accessor.remember(_frame(columns, ids), runs, ids)
+
+
+def column_of(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column of a runs frame.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    if name not in frame.columns:
+        raise InputError(f"the runs frame has no column '{name}'{did_you_mean(str(name), frame.columns)}")
+    return frame[name]
 
 
 def inputs_frame(runs: Iterable[Run], *, lists: Lists = "keep") -> pd.DataFrame:

@@ -132,7 +132,7 @@ class History:
         """
         added, rest = 0, iter(runs)
         while some := list(itertools.islice(rest, AT_ONCE)):
-            added += sum(self._asked(partial(claims.add, runs=some)))
+            added += self._asked(partial(claims.add, runs=some))
         return added
 
     def prune(self, *, max_age: float | None = None, max_size: int | None = None) -> int:

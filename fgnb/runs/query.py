@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from fgnb.errors import InputError
+from fgnb.runs.moments import microseconds
 from fgnb.runs.run import STATUSES
-from fgnb.runs.stored import microseconds
 
 _AGO = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d|w)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}

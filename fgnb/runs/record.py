@@ -28,12 +28,10 @@ def record_of(run: Run) -> dict[str, Any]:
     Raises:
         InputError: a tag is no JSON value, nor can it be turned into one.
     """
-    raw = run.raw
-    if not isinstance(raw, bytes):
-        return cast(dict[str, Any], msgspec.to_builtins(run, enc_hook=to_json))
-    record: dict[str, Any] = msgspec.to_builtins(run, enc_hook=to_json)
-    del record["raw"]
-    return record | {RAW_BYTES: base64.b64encode(raw).decode()}
+    record: dict[str, Any] = msgspec.to_builtins(run, enc_hook=to_json)  # writes bytes in base64, too
+    if isinstance(run.raw, bytes):
+        record[RAW_BYTES] = record.pop("raw")
+    return record
 
 
 def run_of(record: Any) -> Run:

@@ -45,7 +45,7 @@ _CHINESE_BYTES = tuple(word.encode().decode("latin-1") for word in _CHINESE)  # 
 
 _IN_TEXTS = re.compile(
     r"(?P<before>\b[Bb]earer +)[\w.~+/-]{8,}=*"
-    r"|(?P<jwt>\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|\Z)"
     r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"
     r"|(?P<signed>\bSignature=)[0-9A-Fa-f]{16,}",

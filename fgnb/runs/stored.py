@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fgnb import jsontext
 from fgnb.client.outcome import Outcome, read_execution
+from fgnb.runs.moments import time_of
 from fgnb.runs.record import record_of
 from fgnb.runs.record import run_of as run_of_record
 from fgnb.runs.run import Run
 
 CHUNK = 1000  # records that are read at once
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 COLUMNS = (
     "id, run_id, workflow, workflow_id, status, submitted_at, elapsed, connection, input, headers, tags, request_id,"
@@ -23,11 +21,6 @@ COLUMNS = (
 )
 Record = tuple[Any, ...]
 RECORD = "record"  # in `more`: all of a run that came from elsewhere, as JSON
-
-
-def microseconds(time: datetime) -> int:
-    """Return a time as microseconds since the epoch."""
-    return (time - _EPOCH) // _MICROSECOND
 
 
 def text(value: str | None) -> str | bytes | None:
@@ -99,7 +92,7 @@ def run_of(record: Record, told: Callable[[int | None], tuple[bool, str]]) -> Ru
                 execution = None
     outcome = Outcome(
         status=_text(status),
-        submitted_at=_EPOCH + submitted_at * _MICROSECOND,
+        submitted_at=time_of(submitted_at),
         elapsed=elapsed if elapsed is not None else 0.0,
         workflow_id=_text(workflow_id),
         execution=execution,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fgnb import jsontext
-from fgnb.errors import InputError, did_you_mean
+from fgnb.errors import InputError
+from fgnb.runs.frames import column_of
 from fgnb.runs.run import STATUSES
 from fgnb.runs.typed import text_index
 
@@ -58,10 +59,7 @@ def _columns(frame: pd.DataFrame, by: str | Sequence[str]) -> list[pd.Series]:
     names = [by] if isinstance(by, str) else list(by)
     if not names:
         raise InputError("by names no column")
-    for name in names:
-        if name not in frame.columns:
-            raise InputError(f"the runs frame has no column '{name}'{did_you_mean(str(name), frame.columns)}")
-    return [_hashable(frame[name]).reset_index(drop=True) for name in names]
+    return [_hashable(column_of(frame, name)).reset_index(drop=True) for name in names]
 
 
 def _hashable(column: pd.Series) -> pd.Series:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fgnb import jsontext
 from fgnb.errors import ConfigError, InputError
+from fgnb.runs.moments import time_of
 from fgnb.runs.record import record_of, run_of, written
 from fgnb.runs.run import Run
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 ROWS = 10_000  # of a row group: what is held in memory at once
 _KEY = b"fgnb_format"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 TIMES = ("begin_time", "end_time", "submitted_at")
 NESTED = ("input", "headers", "output", "node_errors", "tags", "raw")  # JSON text
@@ -70,7 +68,7 @@ def table_of(runs: Iterable[Run]) -> pa.Table:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row: dict[str, Any] = record_of(run) if not isinstance(run.raw, bytes) else record_of(_without_raw(run))
+    row = record_of(run)
     more: dict[str, str] = {}
     for name, value in row.items():
         if name in TIMES:
@@ -89,10 +87,6 @@ def _row(run: Run) -> dict[str, Any]:
     return row
 
 
-def _without_raw(run: Run) -> Run:
-    return dataclasses.replace(run, raw=None)
-
-
 def runs_of(table: pa.Table | pa.RecordBatch) -> Iterator[Run]:
     """Yield the runs of a table that `table_of` made.
 
@@ -109,7 +103,7 @@ def runs_of(table: pa.Table | pa.RecordBatch) -> Iterator[Run]:
         record = dict(zip(_FIELDS, values, strict=False))
         for name in TIMES:
             if record[name] is not None:
-                record[name] = _EPOCH + record[name] * _MICROSECOND
+                record[name] = time_of(record[name])
         for name in NESTED:
             if record[name] is not None:
                 record[name] = jsontext.loads_answer(record[name])

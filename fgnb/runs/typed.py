@@ -22,9 +22,8 @@ def typed(rows: Iterable[Sequence[Any]], dtypes: Mapping[str, Any], index: Any =
 def text_index(values: Iterable[str], name: str) -> pd.Index[Any]:
     """Return texts as an index."""
     array = texts(values)
-    index: pd.Index[Any] = pd.Index(
-        array, dtype=array.dtype, name=name
-    )  # of texts with lone surrogates the type is object
+    # The type is given, since that of texts with lone surrogates is object.
+    index: pd.Index[Any] = pd.Index(array, dtype=array.dtype, name=name)
     return index
 
 
