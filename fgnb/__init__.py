@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         ServiceError,
         ServiceUnavailable,
         SignatureRejected,
+        SweepInterrupted,
         SweepStopped,
         TokenRejected,
         WorkflowFailed,
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
     from fgnb.runs.compare_sets import SetComparison
     from fgnb.runs.files import read_runs
     from fgnb.runs.job import Job
+    from fgnb.runs.pending import PendingRun
+    from fgnb.runs.preview import Preview
     from fgnb.runs.run import NodeError, Run
     from fgnb.runs.runset import RunSet
     from fgnb.runs.trace import Trace
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
         form,
         history,
         run,
+        submit,
         sweep,
         trace,
         workflow,
@@ -115,7 +119,9 @@ __all__ = [
     "NotSent",
     "Options",
     "OutcomeUnknown",
+    "PendingRun",
     "PermissionDenied",
+    "Preview",
     "RateLimited",
     "RequestRejected",
     "RequestTooLarge",
@@ -134,6 +140,7 @@ __all__ = [
     "Session",
     "SetComparison",
     "SignatureRejected",
+    "SweepInterrupted",
     "SweepStopped",
     "TokenRejected",
     "Trace",
@@ -150,6 +157,7 @@ __all__ = [
     "history",
     "read_runs",
     "run",
+    "submit",
     "sweep",
     "trace",
     "validate",
@@ -168,6 +176,8 @@ _HOMES = {
     "SetComparison": "fgnb.runs.compare_sets",
     "Deployment": "fgnb.deployment",
     "NodeError": "fgnb.runs.run",
+    "PendingRun": "fgnb.runs.pending",
+    "Preview": "fgnb.runs.preview",
     "Run": "fgnb.runs.run",
     "Options": "fgnb.local.options",
     "RunSet": "fgnb.runs.runset",
@@ -177,7 +187,7 @@ _HOMES = {
     "validate": "fgnb.local.loading",
     "Session": "fgnb.session",
     **dict.fromkeys(
-        ["arun", "connect", "deploy", "form", "history", "run", "sweep", "trace", "workflow", "workflows"],
+        ["arun", "connect", "deploy", "form", "history", "run", "submit", "sweep", "trace", "workflow", "workflows"],
         "fgnb.shortcuts",
     ),
     "compare": "fgnb.runs.compare",
@@ -196,6 +206,9 @@ _hooks.update(
         "show Deployment": "fgnb.render.deployment:show",
         "frame Deployment": "fgnb.render.deployment:frame",
         "show Job": "fgnb.render.progress:show_job",
+        "show PendingRun": "fgnb.render.waiting:show_pending",
+        "show Preview": "fgnb.render.preview:show",
+        "show live": "fgnb.notebook.progress:show_live",
         "plots": "fgnb.render.plots:Plots",
         "progress": "fgnb.notebook.progress:open_display",
         "connect worker": "fgnb.connection:connect_worker",

@@ -6,8 +6,10 @@ import secrets
 import weakref
 from collections.abc import Mapping
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+from fgnb import jsontext
 from fgnb.background import BackgroundLoop, forget_in_child
 from fgnb.client.blocking import Client
 from fgnb.client.caller import Caller
@@ -18,11 +20,14 @@ from fgnb.errors import InputError
 from fgnb.local.functions import Isolation
 from fgnb.local.options import Options
 from fgnb.local.service import Service
+from fgnb.wire import PROJECT_HEADER, SYNC_EXECUTIONS, execute_body, workflows_path
 
 if TYPE_CHECKING:
     from fgnb.client.auth import SigningAuth
     from fgnb.client.source import Source
     from fgnb.client.transport import HttpTransport
+    from fgnb.runs.prepare import Prepared
+    from fgnb.runs.preview import Preview
 
 # What goes over the network is imported where it is needed: the embedded service does without httpx.
 
@@ -81,6 +86,49 @@ def _way_to(endpoint: str, settings: Settings, auth: SigningAuth | None) -> Http
         ca_bundle=settings.ca_bundle.value,
         proxy=settings.proxy.value,
         log_bodies=settings.log_bodies.value,
+    )
+
+
+def preview(client: Client, settings: Settings, prepared: Prepared, *, over: Any = None) -> Preview:
+    """Return what a client would send, secrets masked; asks nobody.
+
+    Args:
+        client: knows the ids of workflows that were looked up before.
+        settings: of the session.
+        prepared: the run, or what all runs of a sweep have in common.
+        over: what a sweep runs over, if it is one.
+    """
+    from fgnb.runs.inputs import inputs_of
+    from fgnb.runs.preview import PEEK, Preview
+    from fgnb.runs.redact import masked
+
+    asynchronous = client.asynchronous
+    project = settings.project_id.value or getattr(asynchronous.projects, "found", None) or "<project of the region>"
+    workflow_id = asynchronous.known_id(prepared.workflow) or f"<id of {prepared.workflow}>"
+    path = workflows_path(project, workflow_id, SYNC_EXECUTIONS)
+    headers = {"Content-Type": "application/json", PROJECT_HEADER: project}
+    if settings.credentials is not None:
+        headers["Authorization or X-Auth-Token"] = f"*** ({settings.credentials.describe()})"
+    given = prepared.input
+    plan = None if over is None else inputs_of(over, base=given or None)
+    first = [] if plan is None or hasattr(over, "__next__") else list(islice(plan, PEEK))
+    if first:
+        given = first[0]
+    body = {"input": masked(given)}
+    if prepared.headers:
+        body = {"headers": masked(prepared.headers)} | body
+    return Preview(
+        workflow=prepared.workflow,
+        method="POST",
+        url=path if settings.is_local else settings.endpoint.value + path,
+        headers=headers,
+        body=body,
+        size=len(execute_body(jsontext.dumps(given), prepared.headers)),
+        timeout=asynchronous.timeout if prepared.timeout is None else prepared.timeout,
+        tags=masked(prepared.tags),
+        is_sweep=plan is not None,
+        inputs=masked(first),
+        total=None if plan is None else plan.total,
     )
 
 

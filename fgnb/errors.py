@@ -34,6 +34,7 @@ FgnbError
     ├── OutcomeUnknown
     └── RunCancelled
 RunInterrupted                a KeyboardInterrupt that carries the run it interrupted
+SweepInterrupted              the same of a cell's sweep, with its ``.runs``
 
 A run that the service refused raises an exception of two classes: of that of its status
 (`RequestRejected`, `OutcomeUnknown`, `NotSent`) and of that of the reason (`RateLimited`), so that
@@ -364,6 +365,14 @@ class RunInterrupted(_ShortTraceback, KeyboardInterrupt):
 
     def __init__(self, message: str, run: Run) -> None:
         self.run = run
+        super().__init__(message)
+
+
+class SweepInterrupted(_ShortTraceback, KeyboardInterrupt):
+    """The user interrupted a cell's sweep; ``.runs`` holds those that there are."""
+
+    def __init__(self, message: str, runs: RunSet) -> None:
+        self.runs = runs
         super().__init__(message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -86,6 +87,17 @@ def find(name: str | None = None, origin: str = "") -> Profile | None:
     exist = "\n".join(f"  {_in_words(table, path)}" for table, path in seen)
     exist = f"\nThere are:\n{exist}" if seen else f"\nThere are no profiles: [{name}] in a file {FILE_NAME} begins one."
     raise ConfigError(f"no profile is called '{name}' ({origin}){hint}{exist}")
+
+
+def names() -> list[str]:
+    """Return the names of all profiles, of the nearest ``fgnb.toml`` first; a file that can't be read has none."""
+    found: dict[str, None] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for path in _files():
+            with contextlib.suppress(ConfigError):
+                found |= dict.fromkeys(_read(path))
+    return list(found)
 
 
 def read_text(path: Path) -> str:

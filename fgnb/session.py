@@ -10,20 +10,17 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fgnb import wiring
 from fgnb.client.blocking import Client, Interrupted, Submission
 from fgnb.client.projects import ProjectOfRegion
 from fgnb.config import Settings
-from fgnb.connection import travelling
-from fgnb.deployment import Deployment, Workflow
+from fgnb.connection import preview, travelling
 from fgnb.errors import HistoryError, InputError, RunInterrupted
-from fgnb.local.loading import load_definition
 from fgnb.local.service import Service
+from fgnb.registry import Registry
 from fgnb.runs.compare import compare
 from fgnb.runs.inputs import How, inputs_of
 from fgnb.runs.job import Job
@@ -33,16 +30,16 @@ from fgnb.runs.prepare import Prepared, prepare
 from fgnb.runs.recording import Recording
 from fgnb.runs.run import Run, describe_failure
 from fgnb.runs.runset import RunSet
-from fgnb.runs.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fgnb.notebook.form import Form
     from fgnb.runs.history import History
+    from fgnb.runs.preview import Preview
 
 
-class Session:
+class Session(Registry):
     """A connection to a workflow service, the embedded one or any compatible; see `connect`."""
 
     def __init__(
@@ -54,16 +51,9 @@ class Session:
         *,
         kept_by: str = "default",
     ) -> None:
-        self.client = client
-        self.settings = settings
-        self._service = service
+        super().__init__(client, settings, service)
         self._history = kept
         self._kept_by = kept_by  # who says so
-
-    @property
-    def connection(self) -> str:
-        """Which service this is: ``local`` or its endpoint."""
-        return self.settings.endpoint.value
 
     def describe(self) -> pd.DataFrame:
         """Return every effective setting and where it came from; index ``setting``."""
@@ -168,11 +158,20 @@ class Session:
         timeout: float | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> PendingRun:
-        """Start a run in the background; arguments as `run`, which never raises here for a failed run."""
+        """Start a run in the background and return a handle: ``.wait()``, ``.cancel()``, ``.run``.
+
+        Arguments as of `run`; a run that fails raises nothing. A cell that shows the handle shows how
+        long the run has been under way, and then its card.
+
+        >>> import fgnb
+        >>> pending = fgnb.connect("local").submit("order-triage", {"sku": "A-100", "qty": 3})
+        >>> pending.wait().status
+        'success'
+        """
         prepared = prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
         recording = Recording(self._history, prepared, self.connection)
         recording.begin()
-        return PendingRun(recording, self._submitted(prepared))
+        return PendingRun(recording, self._submitted(prepared), self.client.start)
 
     def _submitted(self, prepared: Prepared) -> Submission:
         return self.client.submit(prepared.workflow, prepared.input, headers=prepared.headers, timeout=prepared.timeout)
@@ -248,8 +247,26 @@ class Session:
         """
         if (given is None) == (inputs is None):
             raise InputError("a sweep takes its inputs once: as second argument, or as inputs=")
+        job = self.plan_sweep(
+            workflow, given if inputs is None else inputs, base=base, how=how, concurrency=concurrency,
+            headers=headers, timeout=timeout, tags=tags, name=name, resume=resume, progress=progress,
+            executor=executor, parts=parts,
+        )  # fmt: skip
+        if background:
+            job.start()
+            return job
+        return job.run()
+
+    def plan_sweep(
+        self, workflow: str, given: Any, *, base: Mapping[str, Any] | None = None, how: How = "grid",
+        concurrency: int = CONCURRENCY, headers: Mapping[str, str] | None = None, timeout: float | None = None,
+        tags: Mapping[str, Any] | None = None, name: str | None = None,
+        resume: bool | Literal["retry-unknown"] = False, progress: bool = True, executor: Executor | None = None,
+        parts: str | os.PathLike[str] | None = None,
+    ) -> Job:  # fmt: skip
+        """Return a sweep that has taken no input yet, for `Job.run` or `Job.start`; arguments as of `sweep`."""
         prepared = prepare(workflow, headers=headers, timeout=timeout, tags=tags)
-        plan = inputs_of(given if inputs is None else inputs, base=base, how=how)
+        plan = inputs_of(given, base=base, how=how)
         order = order_of(
             prepared, self._history, connection=self.connection, concurrency=concurrency, name=name, resume=resume
         )
@@ -261,11 +278,7 @@ class Session:
         elif parts is not None:
             raise InputError("parts is where the workers of an executor leave runs: give executor=, too")
         client = self.client
-        job = Job(client.asynchronous, client.start, order, plan, self._history, workers=workers, show=progress)
-        if background:
-            job.start()
-            return job
-        return job.run()
+        return Job(client.asynchronous, client.start, order, plan, self._history, workers=workers, show=progress)
 
     def history(
         self,
@@ -303,77 +316,29 @@ class Session:
         """Return those of the runs with these ids that the history holds."""
         return self._history.find(run_ids) if self._history is not None else []
 
-    def workflows(self) -> pd.DataFrame:
-        """Return the workflows of the service: index ``name``, with id, description and times."""
-        from fgnb.runs.frames import workflows_frame
-
-        return workflows_frame(self.client.list())
-
-    def workflow(self, workflow: str) -> Workflow:
-        """Return a workflow with its definition.
-
-        Raises:
-            WorkflowNotFound: no workflow has this name or id.
-        """
-        return Workflow.of(self.client.show(workflow))
-
-    def deploy(self, source: str | Path | Mapping[str, Any], *, dry_run: bool = False) -> Deployment:
-        """Create a workflow, or replace the one of the same name unless nothing has changed.
-
-        It is checked first, as by `fgnb.validate`. The result shows what was done, and each place that
-        differs from what the service held.
-
-        Args:
-            source: a YAML or JSON file, or the definition itself.
-            dry_run: send nothing, only show what would change.
+    def preview(
+        self,
+        workflow: str,
+        input: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> Preview:
+        """Return what `run` would send with these arguments, secrets masked; sends nothing, not even a look-up.
 
         Raises:
-            DefinitionError: with every problem found.
-            ServiceError: the service refused it, or can't be reached.
-
-        >>> import fgnb
-        >>> definition = fgnb.connect("local").workflow("order-triage").definition
-        >>> stricter = definition | {"constants": {"currency": "CNY", "review_above": 1000}}
-        >>> fgnb.deploy(stricter, dry_run=True).changes
-        (Change(path='$.constants.review_above', kind='changed', before=5000, after=1000),)
+            InputError: the input can't be sent.
         """
-        definition = load_definition(source)
-        ids = {summary.name: summary.id for summary in self.client.list()}
-        id = ids.get(definition["name"])
-        held = self.client.show(id) if id is not None else None
-        planned = Deployment.planned(definition, held)
-        if dry_run:
-            return planned
-        if held is None:
-            held = self.client.show(self.client.create(definition).id)
-        elif planned.changes:
-            held = self.client.show(self.client.update(held.id, definition).id)
-        return replace(planned, id=held.id, dry_run=False, workflow=Workflow.of(held))
+        return preview(
+            self.client, self.settings, prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
+        )
 
-    def trace(self, run: Run | str) -> Trace:
-        """Return what happened at each state of a run: what came in and out, attempts, times, failures.
-
-        The embedded service of this process keeps that of its latest 256 runs; no other service does.
-
-        Args:
-            run: the run, or its execution id.
-
-        Raises:
-            InputError: nothing is known of it, or another service ran it.
-
-        >>> import fgnb
-        >>> session = fgnb.connect("local")
-        >>> session.trace(session.run("order-triage", {"sku": "A-100", "qty": 3})).frame["node_id"].tolist()
-        ['price', 'stock', 'decide', 'end']
-        """
-        if self._service is None:
-            raise InputError("only the embedded service in this process tells what happened: fgnb.connect('local')")
-        execution_id = run if isinstance(run, str) else run.execution_id
-        try:
-            return Trace(execution_id or "", self._service.trace(execution_id or ""))
-        except KeyError:
-            kept = "the embedded service keeps what happened in its latest runs, and only in this process"
-            raise InputError(f"nothing is known of execution {execution_id}: {kept}") from None
+    def preview_sweep(
+        self, workflow: str, given: Any, *, base: Mapping[str, Any] | None = None, **options: Any
+    ) -> Preview:
+        """Return what the first runs of a sweep would send; an iterator, which gives each input once, is not asked."""
+        return preview(self.client, self.settings, prepare(workflow, base, **options), over=given)
 
     compare = staticmethod(compare)
 

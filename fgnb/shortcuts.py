@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from fgnb.client.blocking import Client
-from fgnb.config import settle
+from fgnb.config import Settings, settle
 from fgnb.connection import embedded_service, found_credentials, local_client, remote_client
 from fgnb.errors import ConfigError
 from fgnb.local.functions import Isolation
@@ -25,7 +25,9 @@ from fgnb.wire import EXPRESS_LIMIT
 if TYPE_CHECKING:
     from fgnb.client.credentials import Credentials
 
+_EMBEDDED: tuple[float, Isolation, Options] = (EXPRESS_LIMIT, "thread", DEFAULTS)
 _default: Session | None = None
+_of_profiles: dict[str, Session] = {}  # those that a cell asked for
 
 
 def connect(
@@ -99,19 +101,56 @@ def connect(
         proxy=proxy,
         log_bodies=log_bodies,
     )
-    service = None
-    if settings.is_local:
-        service = embedded_service(limit, isolation, options)
-    elif (limit, isolation, options) != (EXPRESS_LIMIT, "thread", DEFAULTS):
+    embedded = (limit, isolation, options)
+    if not settings.is_local and embedded != _EMBEDDED:
         raise ConfigError("limit, isolation and options are those of the embedded service: give them to fgnb serve")
-    client = remote_client(settings) if service is None else local_client(service, settings)
-    _default = Session(Client(client), settings, service, history_at(history), kept_by=origin_of(history))
+    _default = _session(settings, embedded, history)
     return _default
+
+
+def _session(
+    settings: Settings, embedded: tuple[float, Isolation, Options], history: str | os.PathLike[str] | None
+) -> Session:
+    service = embedded_service(*embedded) if settings.is_local else None
+    client = remote_client(settings) if service is None else local_client(service, settings)
+    return Session(Client(client), settings, service, history_at(history), kept_by=origin_of(history))
 
 
 def current() -> Session:
     """Return the session connected last; connects as `connect` does if there is none."""
     return _default if _default is not None else connect()
+
+
+def session_of(profile: str) -> Session:
+    """Return a session with the settings of a profile, the same one as long as those don't change; `current` stays.
+
+    Raises:
+        ConfigError: there is no such profile, or something is wrong in it.
+    """
+    settings = settle(find=found_credentials, profile=profile)
+    known = _of_profiles.get(profile)
+    if known is None or known.settings.rows() != settings.rows():
+        known = _of_profiles[profile] = _session(settings, _EMBEDDED, None)
+    return known
+
+
+def known_workflows() -> list[str]:
+    """Return the names of the current session's workflows as far as nobody has to be asked; none without a session."""
+    return _default.known_workflows() if _default is not None else []
+
+
+def known_definition(run: Run) -> Mapping[str, Any] | None:
+    """Return the definition of a run's workflow, if a session of this process knows it by now; asks nobody."""
+    sessions = [_default, *_of_profiles.values()]
+    return next(
+        (
+            definition
+            for session in sessions
+            if session is not None and session.connection == run.connection
+            if (definition := session.known_definition(run)) is not None
+        ),
+        None,
+    )
 
 
 def find_runs(run_ids: Sequence[str]) -> list[Run]:
@@ -134,14 +173,15 @@ def _of_session(method: Callable[..., Any]) -> Callable[..., Any]:
 
 if TYPE_CHECKING:
     _any = cast(Session, None)
-    run, arun, sweep, history = _any.run, _any.arun, _any.sweep, _any.history
+    run, arun, submit, sweep, history = _any.run, _any.arun, _any.submit, _any.sweep, _any.history
     workflows, workflow, deploy, trace, form = _any.workflows, _any.workflow, _any.deploy, _any.trace, _any.form
 else:
-    run, arun, sweep, history, workflows, workflow, deploy, trace, form = map(
+    run, arun, submit, sweep, history, workflows, workflow, deploy, trace, form = map(
         _of_session,
         (
             Session.run,
             Session.arun,
+            Session.submit,
             Session.sweep,
             Session.history,
             Session.workflows,

@@ -1,5 +1,6 @@
 """The cell in a real kernel: interrupts, error outputs, output routing."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Kernel:
     """A kernel with the extension loaded."""
 
     def __init__(self) -> None:
+        self.shown: list[dict[str, Any]] = []  # all outputs of all cells, as they are by now
         self.manager = KernelManager()
         self.manager.start_kernel()
         self.client: BlockingKernelClient = self.manager.blocking_client()
@@ -52,18 +54,38 @@ class Kernel:
                 message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
             except Empty:
                 pytest.fail(f"the cell did not end within {timeout} s")
+            kind, content = message["msg_type"], message["content"]
+            if kind == "update_display_data":
+                self._update(content)
+                continue
             if message["parent_header"].get("msg_id") != identity:
                 continue
-            kind, content = message["msg_type"], message["content"]
             if kind == "status" and content["execution_state"] == "idle":
                 break
             if kind in ("stream", "display_data", "execute_result", "error"):
-                outputs.append({"kind": kind, **content})
+                outputs.append({"kind": kind, "states": [content.get("data")], **content})
+                self.shown.append(outputs[-1])
         ended = time.monotonic()
         reply = self.client.get_shell_msg(timeout=10)
         while reply["parent_header"].get("msg_id") != identity:
             reply = self.client.get_shell_msg(timeout=10)
         return Reply(reply["content"]["status"], outputs, ended)
+
+    def _update(self, content: dict[str, Any]) -> None:
+        """Do what a front end does: replace the content of displays, of earlier cells, too."""
+        for output in self.shown:
+            if output.get("transient") == content["transient"]:
+                output["data"] = content["data"]
+                output["states"].append(content["data"])
+
+    def settle(self, seconds: float) -> None:
+        """Take in what is displayed while no cell runs, for so long."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):
+                message = self.client.get_iopub_msg(timeout=left)
+                if message["msg_type"] == "update_display_data":
+                    self._update(message["content"])
 
     def run(self, code: str) -> Reply:
         """Run a cell to its end."""
@@ -113,12 +135,15 @@ def test_an_interrupt_gives_the_prompt_back_within_a_second(
     target = serve if served else "local"
     assert kernel.run(f"run = 'old'\nsession = fgnb.connect({target!r})\ndone = fgnb.deploy(slow)").status == "ok"
     reply = interrupted_within_a_second(kernel, code)
-    (output,) = reply.outputs
+    *cards, output = reply.outputs
     assert (output["kind"], output["ename"]) == ("error", "RunInterrupted")
     assert "slow: unknown" in output["evalue"]
     assert "may still be running" in output["evalue"]
     assert len(output["traceback"]) <= 15
     if "-o run" in code:
+        (card,) = cards  # the place that showed the elapsed time
+        assert "running  slow" in card["states"][0]["text/plain"]
+        assert card["data"]["text/plain"].startswith("? unknown  slow")
         assert kernel.value("run.status, run.input, round(run.elapsed) in (1, 2)") == "('unknown', {'a': 1}, True)"
     after = kernel.run("%%fgworkflow order-triage\nsku: A-100\n")
     assert after.status == "ok"

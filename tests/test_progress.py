@@ -63,9 +63,36 @@ def test_counts_add_up_and_nothing_is_negative_whatever_the_clock_does(events, t
         progress = meter.now()
         assert progress.done == sum(progress.counts.values())
         assert progress.rate >= 0.0
-        assert progress.left is None or progress.left == progress.left
+        assert progress.left is None or progress.left >= 0.0
         assert progress.elapsed >= 0.0
         assert line(progress)
+
+
+def test_after_a_pause_the_rate_is_that_of_the_pause():
+    clock = Clock()
+    meter = Meter("w", total=1000, clock=clock)
+    for _ in range(100):
+        meter.began()
+        meter.ended("success")
+    clock.at += 1.0
+    meter.now()
+    for _ in range(50):
+        meter.began()
+        meter.ended("success")
+    clock.at += 100.0  # nobody looked meanwhile
+    progress = meter.now()
+    assert progress.rate == pytest.approx(0.5)
+    assert progress.left == pytest.approx(850 / 0.5)
+
+
+def test_a_total_that_was_too_small_leaves_no_time_below_zero():
+    assert metered(12, 0, 10).left == 0.0
+
+
+def test_a_bar_of_an_unknown_total_does_not_look_like_the_end():
+    under_way, over = (show(metered(50, 0, None, state=state))["text/html"] for state in ("running", "done"))
+    assert sum(float(width) for width in re.findall(r";width:([\d.]+)%", under_way)) < 60
+    assert sum(float(width) for width in re.findall(r";width:([\d.]+)%", over)) == pytest.approx(100.0)
 
 
 def test_the_rate_is_of_late_and_the_time_left_follows_from_it():
@@ -93,6 +120,10 @@ def test_the_rate_is_of_late_and_the_time_left_follows_from_it():
         (metered(5, 0, None), "order-triage  5 runs  0.5/s"),
         (metered(5, 1, 10, state="waiting", note="the service has no room"), "order-triage  5 of 10 (50%)  1 fail"),
         (metered(2000, 12, 2000, state="done"), "order-triage  2,000 runs in 10.0 s  12 fail"),
+        (metered(12345, 0, 20000), "order-triage  12,345 of 20,000 (62%)  1,234/s  7 s left"),
+        (metered(99, 0, 1000), "order-triage  99 of 1,000 (10%)  9.9/s"),
+        (metered(7, 0, 10, state="finishing"), "order-triage  finishing  7 of 10 (70%)"),
+        (metered(7, 0, 10, state="cancelling"), "order-triage  cancelling  7 of 10 (70%)"),
         (metered(7, 0, 10, state="interrupted"), "order-triage  interrupted  7 runs in 10.0 s"),
         (metered(200, 0, 1000, skipped=800, state="done"), "order-triage  200 runs in 10.0 s  800 done before"),
     ],
@@ -215,15 +246,40 @@ def test_a_saved_notebook_holds_the_last_state():
     assert notebook.cells[2].outputs == []
 
 
-def test_a_display_is_updated_only_when_something_has_changed(monkeypatch):
+def test_a_display_is_updated_only_when_something_has_changed():
     updates = []
 
     class Handle:
         def update(self, shown, *, raw):
             updates.append(shown["text/plain"])
 
-    cell = object.__new__(notebook_progress._Cell)
+    cell = object.__new__(notebook_progress.Cell)
     cell._handle, cell._shown = Handle(), {}
     for done in (1, 1, 2, 2):
         cell.update(metered(done, total=5))
     assert len(updates) == 2
+
+
+class Broken:
+    """A display in a notebook that is gone."""
+
+    def __init__(self, *, from_any_thread):
+        self.from_any_thread = from_any_thread
+        self.asked = 0
+
+    def update(self, state):
+        self.asked += 1
+        raise OSError("gone")
+
+    close = update
+
+
+@pytest.mark.parametrize("from_any_thread", [True, False])
+def test_a_display_that_fails_is_left_out_and_the_sweep_goes_on(connect, from_any_thread):
+    session = connect("local", history="off")
+    job = session.plan_sweep("order-triage", {"sku": ["A-100"], "qty": range(400)}, progress=False)
+    broken = Broken(from_any_thread=from_any_thread)
+    job.show_in(broken)
+    assert len(job.run()) == 400
+    assert broken.asked == 1
+    assert job.views == []

@@ -70,7 +70,7 @@ class AsyncClient:
         self.timeout = timeout
         self._listing = SharedCall(self.list)
         self._ids: dict[str, str] = {}  # name -> id, as listed last
-        self._definitions: dict[str, Mapping[str, Any]] = {}  # by id, of those that had to be explained
+        self._definitions: dict[str, Mapping[str, Any]] = {}  # by id, as shown last
         self._missing: dict[str, str] = {}  # by id, what to say of those that are not there
 
     async def execute(
@@ -161,11 +161,30 @@ class AsyncClient:
         """Return a workflow's definition, asked for once; empty if it can't be had."""
         if workflow_id not in self._definitions:
             try:
-                info = await self._show(workflow_id)
+                await self._show(workflow_id)
             except FgnbError:
                 return {}
-            self._definitions[workflow_id] = info.definition
         return self._definitions[workflow_id]
+
+    async def learn(self, workflow: str) -> None:
+        """Ask for a workflow's definition once, for `known_definition`; quietly nothing if it can't be had."""
+        try:
+            workflow_id = await self.workflow_id(workflow)
+        except FgnbError:
+            return
+        self._definitions.setdefault(workflow_id, await self._definition(workflow_id))
+
+    def known_definition(self, workflow_id: str | None) -> Mapping[str, Any] | None:
+        """Return a workflow's definition as far as it was asked for before."""
+        return self._definitions.get(workflow_id or "") or None
+
+    def known_id(self, workflow: str) -> str | None:
+        """Return the id of a workflow as far as nobody has to be asked."""
+        return workflow if _UUID.fullmatch(workflow) else self._ids.get(workflow)
+
+    def known_names(self) -> list[str]:
+        """Return the names of workflows as listed last."""
+        return list(self._ids)
 
     async def _what_exists(self, workflow_id: str) -> str | None:
         """Return which workflows there are instead, asked for once per id; None if that can't be had."""
@@ -187,9 +206,7 @@ class AsyncClient:
             WorkflowNotFound: no workflow has this name.
             ServiceError: the list could not be had.
         """
-        if _UUID.fullmatch(workflow):
-            return workflow
-        return self._ids.get(workflow) or await self._look_up(workflow)
+        return self.known_id(workflow) or await self._look_up(workflow)
 
     async def _look_up(self, workflow: str) -> str:
         listed = await self._listing.result()
@@ -246,7 +263,9 @@ class AsyncClient:
         raise WorkflowNotFound(workflow, list(self._ids))
 
     async def _show(self, workflow_id: str) -> WorkflowInfo:
-        return await self._call("GET", WorkflowInfo, workflow_id)
+        info = await self._call("GET", WorkflowInfo, workflow_id)
+        self._definitions[workflow_id] = info.definition
+        return info
 
     async def create(self, definition: Mapping[str, Any]) -> WorkflowSummary:
         """Create a workflow (page 06_1004)."""

@@ -136,6 +136,15 @@ class Service:
                     missing.setdefault(entry.plan.definition.name, []).append(function.urn_name)
         return missing
 
+    def names(self) -> list[str]:
+        """Return the names of the workflows."""
+        return [entry.plan.definition.name for entry in self.catalog]
+
+    def definition(self, workflow: str) -> Mapping[str, Any] | None:
+        """Return the definition of a workflow by id or name, None if there is none."""
+        entry = self.catalog.find(workflow)
+        return entry.info.definition if entry is not None else None
+
     def _plan_of(self, workflow: str) -> tuple[str, Plan] | None:
         entry = self.catalog.find(workflow)
         return (entry.info.id, entry.plan) if entry is not None else None

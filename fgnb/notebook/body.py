@@ -1,82 +1,152 @@
 """The body of a cell: JSON or YAML 1.2, with ``{{ expression }}`` evaluated in the notebook.
 
-Standing alone and unquoted, an expression puts in a typed JSON value; inside quotes or running text
-it becomes text. A literal ``{{`` is written ``{{{{``. No other character is ever touched.
-
-Each expression is replaced by a token of the same length before the text is parsed, so that the
-line and column of every error are those of the cell; its value takes the token's place in the
-parsed tree, where no quoting can go wrong. What stands in a YAML comment is never evaluated.
+How expressions come in is told in `fgnb.notebook.template`. What stands in a YAML comment is never
+evaluated.
 """
 
 from __future__ import annotations
 
-import ast
-import itertools
-import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import traceback
+from collections.abc import Mapping
 from typing import Any
 
 from fgnb import jsontext, yamltext
-from fgnb.errors import InputError, SyntaxProblem, did_you_mean
-from fgnb.render.text import one_line
+from fgnb.errors import InputError, SyntaxProblem
+from fgnb.notebook.template import ExpressionProblem, Template, place_of, told
 from fgnb.values import to_json
 
-_OPEN, _CLOSE, _LITERAL = "{{", "}}", "{{{{"
-_TOKENS = range(0xF0000, 0x10FFFE)  # private use: YAML allows them plain, hardly any text holds one
-MAX_ATTEMPTS = 64  # closing braces that are tried as the end of one expression
+_PYTHON = "<body>"
+_ODD_SPACE = re.compile("[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]")  # as pages and editors put them in
+_ODD_INDENT = re.compile(f"^[ {_ODD_SPACE.pattern[1:]}+", re.MULTILINE)
+_STRINGS = re.compile(r'("(?:[^"\\]|\\.)*")', re.DOTALL)
 
 
-def read(text: str, namespace: Mapping[str, Any]) -> Any:
+def read(
+    text: str, namespace: Mapping[str, Any], form: str | None = None, *, kind: type[Template] | None = None
+) -> Any:
     """Return the JSON value of a cell's body.
 
     Args:
         text: the body; an empty one is an empty object.
         namespace: the notebook's variables.
+        form: ``json``, ``yaml``, or ``python`` for one expression; by default JSON or YAML, as it comes.
+        kind: makes the values of expressions; see `fgnb.notebook.code`.
 
     Raises:
-        SyntaxProblem: it is neither JSON nor YAML, or an expression in it fails; with the place.
+        SyntaxProblem: it can't be read, or an expression in it fails; with the place.
         InputError: a duplicate key, NaN, or an expression whose value has no JSON form; with the
             path or place.
     """
     if not text.strip():
         return {}
-    template = _Template(text, namespace)
-    # JSON is read as JSON, not as YAML: exactly, fast, and with escapes of its own.
+    if form == "python":
+        return python_value(text, namespace)
+    template = (kind or Template)(text, namespace)
+    json_problem = None
+    if form != "yaml":
+        # JSON is read as JSON, not as YAML: exactly, fast, and with escapes of its own.
+        try:
+            value = _from_json(template.as_json())
+        except SyntaxProblem as problem:
+            json_problem = template.with_source(problem)
+            if form == "json":
+                raise _without_comments(template, json_problem) from None
+        else:
+            return template.filled(value)
     try:
-        value = jsontext.loads(template.as_json())
-    except SyntaxProblem as problem:
-        json_problem = template.with_source(problem)
-    else:
-        return template.filled(value)
-    try:
-        value = yamltext.loads(template.text, template.yaml_scalar)
+        value = yamltext.loads(_with_plain_indents(template.text), template.yaml_scalar)
     except ExpressionProblem:
         raise
     except SyntaxProblem as problem:
         yaml_problem = template.with_source(problem)
+        if json_problem is None or text.lstrip()[0] not in "{[":
+            raise yaml_problem from None
         # Whichever reader came further understood the text better.
         json_further = (json_problem.line, json_problem.column) >= (yaml_problem.line, yaml_problem.column)
-        if text.lstrip()[0] not in "{[":
-            raise yaml_problem from None
-        if _comment_at(text, json_problem):
-            raise template.problem("JSON has no comments", json_problem.line, json_problem.column) from None
-        raise (json_problem if json_further else yaml_problem) from None
+        raise _without_comments(template, json_problem, json_problem if json_further else yaml_problem) from None
     if isinstance(value, str):
         message = "a text is not an input: write JSON, or YAML such as  qty: 3"
-        line, column = _place(text, len(text) - len(text.lstrip()))
+        line, column = place_of(text, len(text) - len(text.lstrip()))
         raise SyntaxProblem(message, source=text, line=line, column=column)
     return value
 
 
-def read_value(text: str, namespace: Mapping[str, Any]) -> Any:
+def _from_json(text: str) -> Any:
+    try:
+        return jsontext.loads(text)
+    except SyntaxProblem:
+        if _ODD_SPACE.search(text) is None:
+            raise
+    # Pasted from a page: its spaces are no JSON, but mean nothing else outside of strings.
+    return jsontext.loads(
+        "".join(part if part[:1] == '"' else _ODD_SPACE.sub(" ", part) for part in _STRINGS.split(text))
+    )
+
+
+def _with_plain_indents(text: str) -> str:
+    return _ODD_INDENT.sub(lambda found: " " * len(found[0]), text) if _ODD_SPACE.search(text) else text
+
+
+def _without_comments(template: Template, found: SyntaxProblem, better: SyntaxProblem | None = None) -> SyntaxProblem:
+    """Return the problem to tell: a comment is the likeliest reason where one stands."""
+    if found.source.split("\n")[found.line - 1][found.column - 1 :].startswith(("//", "/*")):
+        return template.problem("JSON has no comments", found.line, found.column)
+    return better or found
+
+
+def python_value(text: str, namespace: Mapping[str, Any]) -> Any:
+    """Return the JSON value of a Python expression, which may go over several lines.
+
+    Raises:
+        SyntaxProblem: it is no expression, or fails; with the place.
+        InputError: its value has no JSON form; with the path.
+    """
+    source = f"(\n{text}\n)"
+    try:
+        value = eval(compile(source, _PYTHON, "eval"), dict(namespace))  # noqa: S307  # the user's own code
+    except SyntaxError as error:
+        line, column = (error.lineno or 2) - 1, error.offset or 1
+        raise SyntaxProblem(f"not a Python expression: {error.msg}", source=text, line=line, column=column) from None
+    except Exception as error:  # whatever the user's expression raises
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _PYTHON]
+        line = (lines[0] or 2) - 1 if lines else 1
+        message = told(error, namespace)
+        raise SyntaxProblem(message, source=text, line=line, column=1) from None
+    return to_json(value)
+
+
+def read_request(
+    text: str, namespace: Mapping[str, Any], *, kind: type[Template] | None = None
+) -> tuple[Any, dict[str, str]]:
+    """Return the input and the headers of a request's body as the API takes it: ``{"headers": ..., "input": ...}``.
+
+    Raises:
+        InputError: as of `read`; or it is no such object.
+    """
+    value = read(text, namespace, kind=kind)
+    if not isinstance(value, dict) or not value.keys() <= {"input", "headers"} or "input" not in value:
+        raise InputError('--as request takes the API\'s own object, {"headers": {...}, "input": {...}}')
+    headers = value.get("headers") or {}
+    if not isinstance(headers, dict) or not all(isinstance(text, str) for text in headers.values()):
+        raise InputError("headers hold texts", path="headers")
+    return value["input"], headers
+
+
+def read_text(text: str, namespace: Mapping[str, Any], *, kind: type[Template] | None = None) -> str:
+    """Return an option's text with each ``{{ expression }}`` in it put in as text."""
+    template = (kind or Template)(text, namespace)
+    value: str = template.scalar(template.text, False)
+    return value
+
+
+def read_value(text: str, namespace: Mapping[str, Any], *, kind: type[Template] | None = None) -> Any:
     """Return the value of an option's text: a JSON literal, ``{{ expression }}``, else the text itself.
 
     Raises:
         InputError: NaN, or an expression that fails.
     """
-    template = _Template(text, namespace)
+    template = (kind or Template)(text, namespace)
     if template.expressions:
         return template.scalar(template.text, True)
     try:
@@ -85,207 +155,3 @@ def read_value(text: str, namespace: Mapping[str, Any]) -> Any:
         if text.lstrip()[:1] in ("{", "["):
             raise InputError(f"'{text}' is {problem.reason}; quote it as a whole: -p 'key={{\"a\": 1}}'") from None
         return text
-
-
-def _comment_at(text: str, problem: SyntaxProblem) -> bool:
-    return text.split("\n")[problem.line - 1][problem.column - 1 :].startswith(("//", "/*"))
-
-
-class ExpressionProblem(SyntaxProblem):
-    """A ``{{ expression }}`` is malformed, fails, or has a value that JSON can't hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Expression:
-    """A place in the text: the source between the braces, or None for a literal ``{{``."""
-
-    start: int
-    end: int
-    source: str | None
-    token: str
-
-
-class _Template:
-    def __init__(self, text: str, namespace: Mapping[str, Any]) -> None:
-        self.source = text
-        self.namespace = namespace
-        self.expressions = list(_expressions(text))
-        self._by_char = {expression.token[0]: expression for expression in self.expressions}
-        pattern = "|".join(f"{char}+" for char in self._by_char)
-        self._token = re.compile(pattern or r"(?!)")
-        self.text = self._with_tokens(quoted=False)
-
-    def _with_tokens(self, *, quoted: bool) -> str:
-        """Return the text with tokens; `quoted` puts those outside JSON strings into quotes."""
-        parts: list[str] = []
-        at = 0
-        in_string = False
-        for expression in self.expressions:
-            between = self.source[at : expression.start]
-            parts.append(between)
-            in_string = _in_string_after(between, in_string)
-            token = expression.token
-            parts.append(f'"{token[2:]}"' if quoted and not in_string else token)
-            at = expression.end
-        parts.append(self.source[at:])
-        return "".join(parts)
-
-    def as_json(self) -> str:
-        """Return the text for the JSON reader.
-
-        A token that stands alone is two characters shorter and in quotes: as long as before.
-        """
-        return self._with_tokens(quoted=True)
-
-    def with_source(self, problem: SyntaxProblem) -> SyntaxProblem:
-        """Return the problem with the text as the user wrote it instead of the one with tokens."""
-        return self.problem(problem.reason, problem.line, problem.column)
-
-    def problem(self, reason: str, line: int, column: int) -> SyntaxProblem:
-        """Return a problem at a place of the text."""
-        return SyntaxProblem(reason, source=self.source, line=line, column=column)
-
-    def filled(self, value: Any) -> Any:
-        """Return a value parsed from `as_json` with expressions in the places of their tokens."""
-        if not self.expressions:
-            return value
-        if isinstance(value, str):
-            expression = self._by_char.get(value[:1])
-            # Only a token that stood alone lost two characters: within a string it is whole.
-            alone = expression is not None and value == expression.token[2:]
-            return self.scalar(expression.token if alone and expression else value, alone)
-        if isinstance(value, list):
-            return [self.filled(item) for item in value]
-        if isinstance(value, dict):
-            members: dict[str, Any] = {}
-            for key, member in value.items():
-                name = self._key(key)
-                if name in members:
-                    raise InputError(f"duplicate key '{name}'", path=name)
-                members[name] = self.filled(member)
-            return members
-        return value
-
-    def _key(self, key: str) -> str:
-        expression = self._by_char.get(key[:1])
-        whole = expression.token if expression is not None and key == expression.token[2:] else key
-        return str(self.scalar(whole, False))
-
-    def yaml_scalar(self, text: str, plain: bool) -> Any:
-        """Give a YAML scalar's value; see `fgnb.yamltext.Scalar`."""
-        if not self._token.search(text):
-            return yamltext.plain_scalar(text) if plain else text
-        return self.scalar(text, plain)
-
-    def scalar(self, text: str, plain: bool) -> Any:
-        """Return a scalar's value: typed if it is one plain token, else text with all replaced."""
-        found = self._token.fullmatch(text)
-        if plain and found:
-            expression = self._by_char[text[0]]
-            if expression.source is not None:
-                return self._value(expression)
-        return self._token.sub(lambda match: self._text(self._by_char[match[0][0]]), text)
-
-    def _text(self, expression: _Expression) -> str:
-        if expression.source is None:
-            return _OPEN
-        value = self._value(expression)
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-    def _value(self, expression: _Expression) -> Any:
-        source = _as_one_expression(expression.source or "")
-        try:
-            value = eval(compile(source, "<cell>", "eval"), dict(self.namespace))  # noqa: S307
-        except SyntaxError as error:
-            raise self._problem(expression, f"not a Python expression: {error.msg}") from None
-        except NameError as error:
-            name = error.name or ""
-            visible = [word for word in self.namespace if not word.startswith("_")]
-            raise self._problem(expression, f"name '{name}' is not defined{did_you_mean(name, visible)}") from None
-        except Exception as error:  # whatever the user's expression raises
-            raise self._problem(expression, f"{type(error).__name__}: {one_line(str(error))[:200]}") from None
-        try:
-            return to_json(value)
-        except InputError as error:
-            raise self._problem(expression, str(error)) from None
-
-    def _problem(self, expression: _Expression, message: str) -> ExpressionProblem:
-        line, column = _place(self.source, expression.start)
-        shown = one_line(expression.source or "")
-        shown = shown if len(shown) <= 60 else shown[:59] + "…"
-        return ExpressionProblem(f"in {{{{ {shown} }}}}: {message}", source=self.source, line=line, column=column)
-
-
-def _place(text: str, at: int) -> tuple[int, int]:
-    before = text[:at]
-    return before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
-
-
-def _in_string_after(text: str, in_string: bool) -> bool:
-    """Whether a JSON string is open after `text`, given whether one was open before."""
-    escaped = False
-    for char in text:
-        if escaped:
-            escaped = False
-        elif char == "\\" and in_string:
-            escaped = True
-        elif char == '"':
-            in_string = not in_string
-    return in_string
-
-
-def _expressions(text: str) -> Iterator[_Expression]:
-    """Find the expressions of a text, in order."""
-    if _OPEN not in text:
-        return
-    tokens = _unused_characters(text)
-    at = text.find(_OPEN)
-    while at >= 0:
-        if text.startswith(_LITERAL, at):
-            yield _Expression(at, at + 4, None, next(tokens) * 4)
-            at = text.find(_OPEN, at + 4)
-            continue
-        start = at + len(_OPEN)
-        end = _end_of_expression(text, start)
-        if end < 0:
-            line, column = _place(text, at)
-            raise ExpressionProblem(
-                "this {{ is never closed; write {{{{ for a literal {{", source=text, line=line, column=column
-            )
-        yield _Expression(at, end + len(_CLOSE), text[start:end], next(tokens) * (end + len(_CLOSE) - at))
-        at = text.find(_OPEN, end + len(_CLOSE))
-
-
-def _unused_characters(text: str) -> Iterator[str]:
-    """Yield characters that `text` does not hold, neither as themselves nor as an escape."""
-    folded = text.casefold()
-    for code in _TOKENS:
-        char = chr(code)
-        pair = char.encode("utf-16-be").hex()
-        if char not in text and f"\\u{pair[:4]}\\u{pair[4:]}" not in folded and f"\\u{code:08x}" not in folded:
-            yield char
-
-
-def _as_one_expression(source: str) -> str:
-    """Return Python source that may go over several lines, as it may between brackets."""
-    source = source.strip()
-    return f"(\n{source}\n)" if "\n" in source else source
-
-
-def _end_of_expression(text: str, start: int) -> int:
-    """Return where the expression that begins at `start` ends, or -1 if it never does.
-
-    ``}}`` may also stand inside the expression, as in ``{{ {"a": {}} }}``: the first place counts
-    up to which it is a Python expression, or else the first of all, to be reported there.
-    """
-    first = end = text.find(_CLOSE, start)
-    for _ in itertools.repeat(None, MAX_ATTEMPTS):
-        if end < 0:
-            break
-        try:
-            ast.parse(_as_one_expression(text[start:end]), mode="eval")
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            end = text.find(_CLOSE, end + 1)
-        else:
-            return end
-    return first

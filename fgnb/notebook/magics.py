@@ -6,96 +6,85 @@ Loading the extension imports this module only; what a run needs is imported by 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from IPython.display import display
+from traitlets import Bool, Enum, Float, Int, Unicode
 
-from fgnb.errors import InputError, OptionError, RunInterrupted, SyntaxProblem, did_you_mean
-from fgnb.notebook import options
-from fgnb.paths import assign, parse_path
+from fgnb.errors import OptionError, did_you_mean
+from fgnb.notebook import arguments, completion, options
+from fgnb.notebook.arguments import Given
+
+if TYPE_CHECKING:
+    from fgnb.session import Session
 
 
 @magics_class
 class FgMagics(Magics):
-    """The magics of fgnb; their options are in `fgnb.notebook.options`."""
+    """The magics of fgnb; their options are in `fgnb.notebook.options`.
 
-    @property
-    def _shell(self) -> InteractiveShell:
-        assert self.shell is not None  # noqa: S101  # IPython types it as optional
-        return self.shell
+    The traits are what is meant where a cell says nothing: ``%config FgMagics.show = 'output'``.
+    """
+
+    show = Enum(options.SHOWN, "card", help="what a cell gives: its run, or the run's frame, output or errors").tag(
+        config=True
+    )
+    timeout = Float(None, allow_none=True, help="seconds to wait for an answer; None: the session's").tag(config=True)
+    concurrency = Int(None, allow_none=True, help="runs of a sweep at once; None: 32").tag(config=True)
+    profile = Unicode(None, allow_none=True, help="a profile of fgnb.toml; None: the session connected last").tag(
+        config=True
+    )
+    check = Bool(True, help="whether a run that fails fails its cell").tag(config=True)
 
     @no_var_expand  # the line and the body are the user's: nothing in them is touched
     @line_cell_magic
     def fgworkflow(self, line: str, cell: str | None = None) -> Any:
         """Run a workflow; -h shows the options."""
-        from fgnb import shortcuts
-
-        given = options.parse(line)
+        given = arguments.parse(line)
         if given.help:
             sys.stdout.write(options.help_text() + "\n")
             return None
-        assert given.workflow is not None  # noqa: S101  # parse() sees to it
-        value = self._input(given, cell)
-        try:
-            run = shortcuts.current().run(given.workflow, value, timeout=given.timeout, check=False)
-        except RunInterrupted as interrupted:
-            self._keep(given, interrupted.run)
-            raise
-        self._keep(given, run)
-        if given.check and not run.ok:
-            if not given.quiet:
-                display(run)  # type: ignore[no-untyped-call]  # IPython's is untyped
-            run.raise_for_status()
-        return None if given.quiet else run
+        from fgnb.notebook import cell as cells
 
-    def _input(self, given: options.Given, cell: str | None) -> Any:
-        """Put the input together: -p over the body over --input."""
-        from fgnb.notebook import body
-        from fgnb.values import to_json
+        shell = self.shell
+        assert shell is not None  # noqa: S101  # IPython types it as optional
+        self._defaults(given)
+        if given.list:
+            return self._session(given).workflows()
+        for flag, name in (("-i", given.input), ("--sweep", given.sweep), ("--compare", given.compare)):
+            if name is not None and name not in shell.user_ns:
+                known = [each for each in shell.user_ns if not each.startswith("_")]
+                raise OptionError(f"{flag}: name '{name}' is not defined{did_you_mean(name, known)}")
+        return cells.run(given, cell or "", shell, lambda: self._session(given))
 
-        namespace = self._shell.user_ns
-        value: Any = {}
-        if given.input is not None:
-            if given.input not in namespace:
-                names = [name for name in namespace if not name.startswith("_")]
-                hint = did_you_mean(given.input, names)
-                raise OptionError(f"-i: name '{given.input}' is not defined{hint}")
-            value = to_json(namespace[given.input], root=given.input)
-        if cell is not None and cell.strip():
-            over = body.read(cell, namespace)
-            if given.input is None:
-                value = over
-            elif isinstance(value, dict) and isinstance(over, dict):
-                value = value | over
-            else:
-                raise InputError("-i and a body go together only where both are objects")
-        for key, text in given.params:
-            if not isinstance(value, dict):
-                raise InputError("-p sets a key, but the input is not an object")
-            try:
-                member = body.read_value(text, namespace)
-            except SyntaxProblem:
-                raise
-            except InputError as error:
-                raise InputError(f"-p {key}: {error.message}") from None
-            value = assign(value, parse_path(key), member)
-        return value
+    def _defaults(self, given: Given) -> None:
+        """Fill in what the line does not say."""
+        given.timeout = self.timeout if given.timeout is None else given.timeout
+        given.concurrency = self.concurrency if given.concurrency is None else given.concurrency
+        given.profile = self.profile if given.profile is None else given.profile
+        given.show = given.show or self.show
+        given.no_check = given.no_check or not self.check
 
-    def _keep(self, given: options.Given, run: Any) -> None:
-        if given.out is not None:
-            self._shell.user_ns[given.out] = run
+    @staticmethod
+    def _session(given: Given) -> Session:
+        from fgnb import shortcuts
+
+        return shortcuts.current() if given.profile is None else shortcuts.session_of(given.profile)
 
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics; prints nothing."""
     shell.register_magics(FgMagics)
+    completion.load(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Take the magics away again."""
+    completion.unload(shell)
     manager = shell.magics_manager
     for kind in ("line", "cell"):
         manager.magics[kind].pop("fgworkflow", None)
-    manager.registry.pop(FgMagics.__name__, None)
+    magics = manager.registry.pop(FgMagics.__name__, None)
+    if magics in shell.configurables:  # what %config lists
+        shell.configurables.remove(magics)

@@ -1,61 +1,87 @@
-"""Shows how far a sweep is: in the cell that started it, on the last line of a terminal, or now and then in a log."""
+"""Shows what is under way: in the cell, on the last line of a terminal, or now and then in a log.
+
+What is shown is a sweep's `Progress`, or a run that is `Waiting` and becomes a `Run`.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from typing import Any, Protocol
+from typing import Any
 
 from rich.cells import cell_len
 
-from fgnb.render.progress import line, show
+from fgnb.render import progress as of_sweep
+from fgnb.render import waiting as of_run
 from fgnb.runs.progress import Progress
+from fgnb.runs.views import View, Watched
 
 FIRST, EVERY = 10.0, 30.0  # seconds until the first line in a log, and between two
 
 
-class ProgressDisplay(Protocol):
-    """Where progress is shown; `from_any_thread` says who may update it."""
-
-    from_any_thread: bool
-
-    def update(self, progress: Progress) -> None:
-        """Show it."""
-
-    def close(self, progress: Progress) -> None:
-        """Show it for the last time."""
+def open_display(state: Any) -> View:
+    """Return where something under way is shown: the cell, the terminal, or, if there is neither, standard error."""
+    if _kernel_shell() is not None:
+        return Cell(bundle_of(state))
+    return Terminal() if sys.stderr.isatty() else _Log()
 
 
-def open_display(progress: Progress) -> ProgressDisplay:
-    """Return where a sweep shows its progress: the cell, the terminal, or, if there is neither, standard error."""
+def bundle_of(state: Any) -> dict[str, str]:
+    """Return a state as a MIME bundle."""
+    return of_sweep.show(state) if isinstance(state, Progress) else of_run.show_state(state)
+
+
+def show_live(watched: Watched) -> None:
+    """Show something under way at the end of a cell, live; not twice in the cell that began it."""
+    if _kernel_shell() is None:
+        print(bundle_of(watched.state())["text/plain"])  # noqa: T201  # a terminal has no display to update
+    elif not any(isinstance(view, Cell) and view.place == _place() for view in watched.views):
+        watched.show_in(Cell(bundle_of(watched.state())))
+
+
+def _kernel_shell() -> Any:
+    """Return the shell of the kernel that runs this, or None."""
     ipython = sys.modules.get("IPython")  # never imported here: without it there is no cell
     shell = ipython.get_ipython() if ipython is not None else None
-    if getattr(shell, "kernel", None) is not None:
-        return _Cell(progress)
-    return _Terminal() if sys.stderr.isatty() else _Log()
+    return shell if getattr(shell, "kernel", None) is not None else None
 
 
-class _Cell:
+def _place() -> Any:
+    """Return what tells the cell that is running from others."""
+    header: Any = _kernel_shell().get_parent().get("header", {})
+    return header.get("msg_id")
+
+
+class Cell:
     """One display of the cell, whose content is replaced, also while another cell runs."""
 
     from_any_thread = True
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, bundle: dict[str, str]) -> None:
         from IPython.display import display
 
-        self._shown = show(progress)
-        self._handle: Any = display(self._shown, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._shown = bundle
+        self.place = _place()
+        self._handle: Any = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
-    def update(self, progress: Progress) -> None:
-        shown = show(progress)
-        if shown != self._shown:
-            self._shown = shown
-            self._handle.update(shown, raw=True)
+    def update(self, state: Any) -> None:
+        """Show a state."""
+        self.put(bundle_of(state))
 
     close = update
 
+    def put(self, bundle: dict[str, str]) -> None:
+        """Show a MIME bundle."""
+        if bundle != self._shown:
+            self._shown = bundle
+            self._handle.update(bundle, raw=True)
 
-class _Terminal:
+    def put_value(self, value: Any) -> None:
+        """Show any value, as a cell does."""
+        self._handle.update(value)
+
+
+class Terminal:
     """The last line of a terminal, written over."""
 
     from_any_thread = False
@@ -63,29 +89,48 @@ class _Terminal:
     def __init__(self) -> None:
         self._width = 0
 
-    def update(self, progress: Progress) -> None:
-        shown = line(progress, shutil.get_terminal_size((100, 24)).columns - 1)
-        print(f"\r{shown}{' ' * (self._width - cell_len(shown))}", end="", file=sys.stderr, flush=True)  # noqa: T201
-        self._width = cell_len(shown)
+    def update(self, state: Any) -> None:
+        """Show a state."""
+        self._write(line_of(state, shutil.get_terminal_size((100, 24)).columns - 1))
 
-    def close(self, progress: Progress) -> None:
-        self.update(progress)
+    def close(self, state: Any) -> None:
+        """Show it for the last time."""
+        self.update(state)
         print(file=sys.stderr)  # noqa: T201
+
+    def erase(self) -> None:
+        """Leave nothing."""
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        print(f"\r{text}{' ' * (self._width - cell_len(text))}", end="" if text else "\r", file=sys.stderr, flush=True)  # noqa: T201
+        self._width = cell_len(text)
 
 
 class _Log:
-    """Lines in a file or a pipe: none for a short sweep, of a long one every half minute and the last."""
+    """Lines in a file or a pipe: none of what is short, of what takes long one every half minute and the last."""
 
     from_any_thread = True
 
     def __init__(self) -> None:
         self._next = FIRST
+        self._elapsed = 0.0
 
-    def update(self, progress: Progress) -> None:
-        if progress.elapsed >= self._next:
-            self._next = progress.elapsed + EVERY
-            print(line(progress), file=sys.stderr, flush=True)  # noqa: T201
+    def update(self, state: Any) -> None:
+        """Show a state."""
+        self._elapsed = state.elapsed
+        if self._elapsed >= self._next:
+            self._next = self._elapsed + EVERY
+            print(line_of(state), file=sys.stderr, flush=True)  # noqa: T201
 
-    def close(self, progress: Progress) -> None:
-        if progress.elapsed >= FIRST:
-            print(line(progress), file=sys.stderr, flush=True)  # noqa: T201
+    def close(self, state: Any) -> None:
+        """Show it for the last time."""
+        if getattr(state, "elapsed", self._elapsed) >= FIRST:
+            print(line_of(state), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def line_of(state: Any, width: int = 100) -> str:
+    """Return a state on one line of at most `width` cells."""
+    if isinstance(state, Progress):
+        return of_sweep.line(state, width)
+    return of_run.state_line(state, width)

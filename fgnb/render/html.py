@@ -58,6 +58,13 @@ def span(text: str, style: str) -> str:
     return f'<span style="{style}">{escape(text)}</span>'
 
 
+def pill(text: str, colour: str) -> str:
+    """Return escaped text on a coloured ground: readable whatever the theme's own ground is."""
+    return span(
+        text, f"background:{colour};color:#fff;font-weight:600;padding:0 8px;border-radius:9px;white-space:nowrap"
+    )
+
+
 def muted(text: str) -> str:
     """Return escaped text in the theme's quieter colour."""
     return span(text, MUTED)

@@ -10,7 +10,7 @@ from fgnb.render.text import WIDTH, cut, one_line
 from fgnb.runs.job import Job
 from fgnb.runs.progress import Progress
 
-_ENDS = {"cancelled": "cancelled", "interrupted": "interrupted", "stopped": "stopped"}
+_STATES = ("finishing", "cancelling", "cancelled", "interrupted", "stopped")  # that are told
 
 
 def show(progress: Progress) -> dict[str, str]:
@@ -29,19 +29,19 @@ def line(progress: Progress, width: int = WIDTH) -> str:
 
 
 def _parts(progress: Progress) -> list[str]:
+    parts: list[str] = [progress.state] if progress.state in _STATES else []
+    ended = progress.done + progress.skipped
     if progress.over:
-        first = f"{progress.done:,} runs in {elapsed_text(progress.elapsed)}"
-        parts = [*([_ENDS[progress.state]] if progress.state in _ENDS else []), first]
+        parts.append(f"{progress.done:,} runs in {elapsed_text(progress.elapsed)}")
     elif progress.total:
-        ended = progress.done + progress.skipped
-        parts = [f"{ended:,} of {progress.total:,} ({ended / progress.total:.0%})"]
+        parts.append(f"{ended:,} of {progress.total:,} ({ended / progress.total:.0%})")
     else:
-        parts = [f"{progress.done:,} runs"]
+        parts.append(f"{progress.done:,} runs")
     if progress.skipped:
         parts.append(f"{progress.skipped:,} done before")
     parts += [f"{count:,} {status}" for status, count in progress.counts.items() if status != "success"]
     if not progress.over:
-        parts.append(f"{progress.rate:,.3g}/s")
+        parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 100 else f"{progress.rate:.3g}/s")
         if progress.left is not None:
             parts.append(f"{_whole(progress.left)} left")
     if progress.note:
@@ -57,7 +57,9 @@ def _whole(seconds: float) -> str:
 
 def _html(progress: Progress) -> str:
     head = f"{html.span(progress.title, 'font-weight:600')} &nbsp;{html.muted(', '.join(_parts(progress)))}"
-    total = progress.total or progress.done + progress.skipped + progress.under_way
+    ended = progress.done + progress.skipped
+    # Of an unknown total, half of the bar is told as done: it must not look like the end.
+    total = max(progress.total or (ended if progress.over else 2 * ended), ended, 1)
     shares = [(html.OTHER_COLOUR, progress.skipped)]
     shares += [(html.status_colour(status), count) for status, count in progress.counts.items()]
     bars = "".join(

@@ -20,7 +20,7 @@ from fgnb.runs.order import Item, Order, items
 from fgnb.runs.progress import Meter, Progress, State
 from fgnb.runs.runset import RunSet
 from fgnb.runs.sweep import Executes, Sweep
-from fgnb.wiring import Shown
+from fgnb.runs.views import Watched
 
 if TYPE_CHECKING:
     from fgnb.runs.history import History
@@ -30,7 +30,7 @@ DISPLAY = 0.25  # seconds between two updates of what is shown
 DROPPING = 0.8  # seconds that an interrupted sweep has to close its connections
 
 
-class Job(Shown):
+class Job(Watched):
     """A sweep under way, or done.
 
     Args:
@@ -54,6 +54,7 @@ class Job(Shown):
         workers: Workers | None = None,
         show: bool = True,
     ) -> None:
+        super().__init__()
         self.name = order.name
         self.workflow = order.workflow
         self._kept = Kept(history)
@@ -74,10 +75,9 @@ class Job(Shown):
             self._sweep = Scattered(workers, client, order, self._feed, recorder, self._kept, self._meter)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: State | None = None
-        self._display: Any = None
         self._future: Future[None] = submit(self._run())
         if show:
-            self._display = wiring.call("progress", self.progress)
+            self.show_in(wiring.call("progress", self.progress))
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -90,13 +90,17 @@ class Job(Shown):
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(DISPLAY)
-            if self._display is not None and self._display.from_any_thread:
-                self._display.update(self.progress)
+            self.paint(here=False)
 
     @property
     def done(self) -> bool:
         """Whether it has ended."""
         return self._future.done()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user interrupted it."""
+        return self._ending == "interrupted"
 
     @property
     def runs(self) -> RunSet:
@@ -109,6 +113,10 @@ class Job(Shown):
         waits = self._sweep.waits
         note = f"the service has no room, next try in {waits:.0f} s" if waits >= 1 and not self.done else ""
         return self._meter.now(self._state(), note=note)
+
+    def state(self) -> Progress:
+        """Return what there is to show."""
+        return self.progress
 
     def _state(self) -> State:
         if not self.done:
@@ -125,10 +133,12 @@ class Job(Shown):
 
     def _serve(self, waiting: bool) -> None:
         """Make the inputs in this thread until the sweep has ended; `waiting` says that it shows progress, too."""
-        shown = self._display if waiting and self._display is not None and not self._display.from_any_thread else None
-        self._feed.serve(self._future, lambda: shown.update(self.progress) if shown is not None else None)
-        if self._display is not None:
-            self._display.close(self.progress)
+        self._feed.serve(self._future, lambda: self._paint_here() if waiting else None)
+        self.paint(last=True)
+
+    def _paint_here(self) -> None:
+        if not all(view.from_any_thread for view in self.views):  # the others are painted on the event loop
+            self.paint()
 
     def cancel(self, *, drop: bool = False) -> None:
         """Send no further input. What is under way is waited for, or with `drop` given up: its runs are ``unknown``."""
@@ -153,6 +163,7 @@ class Job(Shown):
             try:
                 self._future.result(SLICE if timeout is None else min(SLICE, max(0.0, timeout - waited)))
             except WaitTimeout:
+                self._paint_here()
                 waited += SLICE
                 if timeout is not None and waited >= timeout and not self.done:
                     raise TimeoutError(f"the sweep has not ended within {timeout:g} s; it goes on") from None
@@ -176,8 +187,7 @@ class Job(Shown):
         self._ending = "interrupted"
         with contextlib.suppress(Exception, KeyboardInterrupt):  # not in time: what is known is known
             self._future.result(DROPPING)
-        if self._display is not None:
-            self._display.close(self.progress)
+        self.paint(last=True)
 
     def _result(self) -> RunSet:
         self._future.result()

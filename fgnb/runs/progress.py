@@ -97,7 +97,7 @@ class Meter:
         rate = self._done / (at - self._start) if over and at > self._start else self._rate(at)
         left = None
         if self._total is not None and not over:
-            rest = self._total - self._done - self._skipped
+            rest = max(0, self._total - self._done - self._skipped)  # the total is the user's word
             left = rest / rate if rate > 0 else None
         counts = dict(self._counts)
         return Progress(
@@ -118,7 +118,8 @@ class Meter:
     def _rate(self, at: float) -> float:
         if at - self._points[-1][0] >= STEP:
             self._points.append((at, self._done))
-            while at - self._points[0][0] > WINDOW:
+            # One point from before the window stays: after a long pause there is no other to measure from.
+            while len(self._points) > 2 and at - self._points[1][0] > WINDOW:
                 self._points.popleft()
         since, before = self._points[0]
         return (self._done - before) / (at - since) if at > since else 0.0

@@ -29,9 +29,19 @@ class Recording:
         self._history = history
         self._prepared = prepared
         self._connection = connection
-        self._run_id = new_run_id()
-        self._submitted_at = datetime.now(UTC)
+        self.run_id = new_run_id()
+        self.submitted_at = datetime.now(UTC)
         self._claim: Claim | None = None
+
+    @property
+    def workflow(self) -> str:
+        """The workflow as it was named."""
+        return self._prepared.workflow
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the history has it, whatever becomes of this process."""
+        return self._claim is not None
 
     def begin(self) -> None:
         """Record that it is about to be sent; returns when that is on disk."""
@@ -48,26 +58,26 @@ class Recording:
 
         prepared = self._prepared
         return Opening(
-            run_id=self._run_id,
+            run_id=self.run_id,
             workflow=prepared.workflow,
             input=jsontext.dumps(prepared.input),
             headers=jsontext.dumps(prepared.headers) if prepared.headers else None,
             tags=jsontext.dumps(prepared.tags) if prepared.tags else None,
             connection=self._connection,
-            submitted_at=self._submitted_at,
+            submitted_at=self.submitted_at,
         )
 
     def end(self, outcome: Outcome) -> Run:
         """Return the run, which is on its way into the history; see `flush`."""
         prepared = self._prepared
         run = Run.of(
-            replace(outcome, submitted_at=self._submitted_at),
+            replace(outcome, submitted_at=self.submitted_at),
             workflow=prepared.workflow,
             input=prepared.input,
             headers=prepared.headers,
             tags=prepared.tags,
             connection=self._connection,
-            run_id=self._run_id,
+            run_id=self.run_id,
         )
         if self._history is not None and self._claim is not None:
             self._history.end(self._claim, run, outcome.body)

@@ -1,0 +1,128 @@
+"""What a session does with the workflows of its service: lists, shows, deploys, traces them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fgnb.client.blocking import Client
+from fgnb.config import Settings
+from fgnb.deployment import Deployment, Workflow
+from fgnb.errors import InputError
+from fgnb.local.loading import load_definition
+from fgnb.local.service import Service
+from fgnb.runs.run import Run
+from fgnb.runs.trace import Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Registry:
+    """The workflows of one service.
+
+    Args:
+        client: calls the service.
+        settings: where it is.
+        service: the embedded one, if that is it.
+    """
+
+    def __init__(self, client: Client, settings: Settings, service: Service | None = None) -> None:
+        self.client = client
+        self.settings = settings
+        self._service = service
+
+    @property
+    def connection(self) -> str:
+        """Which service this is: ``local`` or its endpoint."""
+        return self.settings.endpoint.value
+
+    def workflows(self) -> pd.DataFrame:
+        """Return the workflows of the service: index ``name``, with id, description and times."""
+        from fgnb.runs.frames import workflows_frame
+
+        return workflows_frame(self.client.list())
+
+    def workflow(self, workflow: str) -> Workflow:
+        """Return a workflow with its definition.
+
+        Raises:
+            WorkflowNotFound: no workflow has this name or id.
+        """
+        return Workflow.of(self.client.show(workflow))
+
+    def deploy(self, source: str | Path | Mapping[str, Any], *, dry_run: bool = False) -> Deployment:
+        """Create a workflow, or replace the one of the same name unless nothing has changed.
+
+        It is checked first, as by `fgnb.validate`. The result shows what was done, and each place that
+        differs from what the service held.
+
+        Args:
+            source: a YAML or JSON file, or the definition itself.
+            dry_run: send nothing, only show what would change.
+
+        Raises:
+            DefinitionError: with every problem found.
+            ServiceError: the service refused it, or can't be reached.
+
+        >>> import fgnb
+        >>> definition = fgnb.connect("local").workflow("order-triage").definition
+        >>> stricter = definition | {"constants": {"currency": "CNY", "review_above": 1000}}
+        >>> fgnb.deploy(stricter, dry_run=True).changes
+        (Change(path='$.constants.review_above', kind='changed', before=5000, after=1000),)
+        """
+        definition = load_definition(source)
+        ids = {summary.name: summary.id for summary in self.client.list()}
+        id = ids.get(definition["name"])
+        held = self.client.show(id) if id is not None else None
+        planned = Deployment.planned(definition, held)
+        if dry_run:
+            return planned
+        if held is None:
+            held = self.client.show(self.client.create(definition).id)
+        elif planned.changes:
+            held = self.client.show(self.client.update(held.id, definition).id)
+        return replace(planned, id=held.id, dry_run=False, workflow=Workflow.of(held))
+
+    def trace(self, run: Run | str) -> Trace:
+        """Return what happened at each state of a run: what came in and out, attempts, times, failures.
+
+        The embedded service of this process keeps that of its latest 256 runs; no other service does.
+
+        Args:
+            run: the run, or its execution id.
+
+        Raises:
+            InputError: nothing is known of it, or another service ran it.
+
+        >>> import fgnb
+        >>> session = fgnb.connect("local")
+        >>> session.trace(session.run("order-triage", {"sku": "A-100", "qty": 3})).frame["node_id"].tolist()
+        ['price', 'stock', 'decide', 'end']
+        """
+        if self._service is None:
+            raise InputError("only the embedded service in this process tells what happened: fgnb.connect('local')")
+        execution_id = run if isinstance(run, str) else run.execution_id
+        try:
+            return Trace(execution_id or "", self._service.trace(execution_id or ""))
+        except KeyError:
+            kept = "the embedded service keeps what happened in its latest runs, and only in this process"
+            raise InputError(f"nothing is known of execution {execution_id}: {kept}") from None
+
+    def learn(self, workflow: str) -> None:
+        """Ask in the background for what a run's picture needs of its workflow, once; whatever fails is left out."""
+        self.client.start(self.client.asynchronous.learn(workflow))
+
+    def known_workflows(self) -> list[str]:
+        """Return the names of the workflows that are known by now: asks nobody."""
+        if self._service is not None:
+            return self._service.names()
+        return self.client.asynchronous.known_names()
+
+    def known_definition(self, run: Run) -> Mapping[str, Any] | None:
+        """Return the definition of a run's workflow if it is known by now: asks nobody."""
+        if self._service is not None:
+            return self._service.definition(run.workflow_id or run.workflow)
+        return self.client.asynchronous.known_definition(run.workflow_id)
