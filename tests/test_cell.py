@@ -55,7 +55,8 @@ class RaisingShell(InteractiveShell):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _embedded() -> None:
+def with_echo() -> None:
+    """The embedded service has a workflow that gives back what it gets."""
     fgnb.function(lambda event, context: event, name="cell_echo")
     fgnb.connect("local").deploy(ECHO)
 

@@ -10,10 +10,11 @@ from fgnb.render import html
 from fgnb.render.listing import Table, listing
 from fgnb.render.run import elapsed_text
 from fgnb.render.textdiff import is_long, marked_html, marked_text
-from fgnb.render.value import compact
+from fgnb.render.value import compact, is_hidden_path
 from fgnb.runs.compare import RunComparison
 from fgnb.runs.differences import MISSING
 from fgnb.runs.explain import token
+from fgnb.secret import HIDDEN
 
 ROWS = 40
 SIDE_BY_SIDE = 6  # runs that have a column each; of more, the most frequent values are told
@@ -66,6 +67,9 @@ def _by_value(comparison: RunComparison, shown: Sequence[str], more: str) -> Tab
         if path == "elapsed":
             rows.append((path, "", f"{elapsed_text(min(values))} to {elapsed_text(max(values))}"))
             continue
+        if is_hidden_path(path):
+            rows.append((path, f"{len(set(map(token, values))):,}", HIDDEN))
+            continue
         tokens = [token(value) for value in values]
         counts = Counter(tokens)
         told = [
@@ -85,6 +89,8 @@ def cell_text(value: Any, width: int) -> str:
 def _cell(path: str, value: Any, base: Any) -> str:
     if path == "elapsed":
         return elapsed_text(value)
+    if value is not MISSING and is_hidden_path(path):
+        return HIDDEN
     if value is not base and is_long(base, value):
         return marked_text(base, value)
     return cell_text(value, 40)
@@ -93,6 +99,8 @@ def _cell(path: str, value: Any, base: Any) -> str:
 def _html_cell(path: str, value: Any, base: Any) -> str:
     if path == "elapsed":
         return html.escape(elapsed_text(value))
+    if value is not MISSING and is_hidden_path(path):
+        return html.muted(HIDDEN)
     return html_value(value) if value is base or not is_long(base, value) else marked_html(base, value)
 
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from fgnb import jsontext
 from fgnb.deployment import Change, Deployment
 from fgnb.render import html
-from fgnb.render.text import WIDTH, cut, one_line
+from fgnb.render.text import cut, one_line, room
 from fgnb.render.value import compact
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ def show(deployment: Deployment) -> dict[str, str]:
     more = len(deployment.changes) - len(shown)
     notes = [f"… {more:,} more changes"] if more else []
     notes += [f"the order of {path} differs, which means nothing" for path in deployment.reordered]
-    lines = [cut(one_line(_title(deployment)), WIDTH)]
-    lines += [line for change in shown for line in _lines(change)]
-    lines += [cut(f"  {one_line(note)}", WIDTH) for note in notes]
+    width = room()
+    lines = [cut(one_line(_title(deployment)), width)]
+    lines += [line for change in shown for line in _lines(change, width)]
+    lines += [cut(f"  {one_line(note)}", width) for note in notes]
     content = f'<div style="font-weight:600">{html.escape(_title(deployment))}</div>'
     if shown:
         styles = {(row, 2): _BEFORE for row, change in enumerate(shown) if change.kind != "added"}
@@ -70,15 +71,15 @@ def _title(deployment: Deployment) -> str:
     return ", ".join(parts)
 
 
-def _lines(change: Change) -> list[str]:
+def _lines(change: Change, width: int) -> list[str]:
     """Return a change as one line, or where that is too long, each value on a line of its own."""
-    head = cut(f"  {_MARKS[change.kind]} {one_line(change.path)}", WIDTH - 1)
-    room = WIDTH - cell_len(head) - len(": ")
-    before, after = _values(change, 10 * WIDTH)
+    head = cut(f"  {_MARKS[change.kind]} {one_line(change.path)}", width - 1)
+    left = width - cell_len(head) - len(": ")
+    before, after = _values(change, 10 * width)
     value = " → ".join(text for text in (before, after) if text)
-    if cell_len(value) <= room:
+    if cell_len(value) <= left:
         return [f"{head}: {value}"]
-    before, after = _values(change, WIDTH - 8)
+    before, after = _values(change, width - 8)
     if before and after:
         return [f"{head}:", f"      - {before}", f"      + {after}"]
     return [f"{head}:", f"      {before or after}"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fgnb.render import html
-from fgnb.render.text import WIDTH, columns, cut, one_line
+from fgnb.render.text import columns, cut, one_line, room
 
 KEEP = 36  # cells that the first column keeps: ids and paths are there to be copied
 
@@ -34,10 +34,11 @@ class Table:
 
 def listing(title: str, *tables: Table, notes: Sequence[str] = ()) -> dict[str, str]:
     """Return a MIME bundle of a title, tables, of which those without rows are left out, and notes, plain text."""
-    lines = [cut(one_line(title), WIDTH)]
+    width = room()
+    lines = [cut(one_line(title), width)]
     content = [f'<div style="font-weight:600">{html.escape(title)}</div>']
     for note in notes:
-        lines.append(cut(f"  {one_line(note)}", WIDTH))
+        lines.append(cut(f"  {one_line(note)}", width))
         content.append(f"<div>{html.muted(note)}</div>")
     for table in tables:
         shown = html.table(table.cells, head=table.head, styles=table.styles) if table.rows else ""
@@ -46,7 +47,7 @@ def listing(title: str, *tables: Table, notes: Sequence[str] = ()) -> dict[str, 
             lines.append(f"  {one_line(table.title)}")
             shown = html.section(table.title, shown)
             indent = "    "
-        lines += columns([table.head, *table.rows] if table.rows else [], indent=indent, keep=KEEP)
+        lines += columns([table.head, *table.rows] if table.rows else [], indent=indent, width=width, keep=KEEP)
         if table.more:
             lines.append(f"{indent}{table.more}")
             shown += f"<div>{html.muted(table.more)}</div>"

@@ -25,10 +25,10 @@ def show(runs: RunSet) -> dict[str, str]:
     rows = [cells_of(run) for run in runs[:ROWS]]
     cells = [
         (
-            html.muted(run_id),
-            html.escape(workflow),
-            html.span(status, f"color:{html.status_colour(status)}"),
-            *map(html.escape, rest),
+            html.one_line(run_id, html.MUTED),
+            html.one_line(workflow),
+            html.status(status),
+            *map(html.one_line, rest),
         )
         for run_id, workflow, status, *rest in rows
     ]

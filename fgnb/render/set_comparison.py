@@ -8,7 +8,9 @@ from fgnb.render.listing import Table, listing
 from fgnb.render.run import elapsed_text
 from fgnb.render.text import cut, one_line
 from fgnb.render.textdiff import is_long, marked_html, marked_text
+from fgnb.render.value import is_hidden_path
 from fgnb.runs.compare_sets import Difference, SetComparison
+from fgnb.secret import HIDDEN
 
 FLIPS = 5
 PATHS = 12
@@ -50,14 +52,14 @@ def _flipped(comparison: SetComparison) -> Table:
         .to_numpy()
     ]
     more = f"… {len(found) - FLIPS:,} more; see .regressions" if len(found) > FLIPS else ""
-    cells = [(html.escape(key), html.span(flip, _colour(flip)), *map(html.escape, rest)) for key, flip, *rest in rows]
+    cells = [(html.escape(key), _flip(flip), *map(html.escape, rest)) for key, flip, *rest in rows]
     head = ["input", "status", "node", "message"]
     return Table(title="regressions", head=head, rows=rows, cells=cells, more=more)
 
 
-def _colour(flip: str) -> str:
-    status = flip.rpartition(" ")[2]
-    return f"color:{html.status_colour(status)};white-space:nowrap"
+def _flip(flip: str) -> str:
+    before, _, after = flip.rpartition(" ")
+    return f'<span style="white-space:nowrap">{html.escape(before)} {html.status(after)}</span>'
 
 
 def _paths(comparison: SetComparison) -> Table:
@@ -73,7 +75,9 @@ def _paths(comparison: SetComparison) -> Table:
         first = found[0]
         example = cut(comparison.key_of(first.pair), 30)
         head = (f"{len(found):,}", example)
-        if is_long(first.before, first.after):
+        if is_hidden_path(path):
+            plain = shown = f"{HIDDEN} → {HIDDEN}"
+        elif is_long(first.before, first.after):
             plain, shown = marked_text(first.before, first.after), marked_html(first.before, first.after)
         else:
             plain = f"{cell_text(first.before, 24)} → {cell_text(first.after, 24)}"

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-WIDTH = 100  # columns of a plain text display
+WIDTH = 100  # columns of a plain text display, at most
+NARROW = 40  # columns below which nothing is readable anyway
 
 _VISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {0x7F: "␡"}
 _VISIBLE |= dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], "\ufffd")
 # Marks that reorder the text around them: a message must not rewrite its neighbours
 _VISIBLE |= dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+
+
+def room() -> int:
+    """Return the columns that a plain text display has: `WIDTH`, or fewer in a narrower terminal."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    return max(NARROW, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def visible(text: str) -> str:

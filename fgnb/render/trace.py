@@ -12,7 +12,6 @@ from fgnb.runs.trace import Trace, place_of, status_of
 ROWS = 60
 CELL = 70  # characters of a value
 _HEAD = ("state", "at", "attempt", "status", "ms", "input", "output or error")
-_STATUS = _HEAD.index("status")
 
 
 def show(trace: Trace) -> dict[str, str]:
@@ -24,18 +23,15 @@ def show(trace: Trace) -> dict[str, str]:
     cells = [
         (
             html.span(row[0], "font-weight:600"),
-            *map(html.escape, row[1:5]),
+            *map(html.escape, row[1:3]),
+            html.status(row[3]),
+            html.escape(row[4]),
             *(html.span(text, html.MONO) for text in row[5:]),
         )
         for row in rows
     ]
-    styles = {
-        (number, _STATUS): f"color:{html.status_colour(status_of(visit))};font-weight:600"
-        for number, visit in enumerate(shown)
-        if status_of(visit) != "success"
-    }
     more = f"… {count - len(shown):,} more; see .frame" if count > len(shown) else ""
-    return listing(title, Table(head=_HEAD, rows=rows, cells=cells, more=more, styles=styles))
+    return listing(title, Table(head=_HEAD, rows=rows, cells=cells, more=more))
 
 
 def _cells(visit: Visit) -> tuple[str, ...]:

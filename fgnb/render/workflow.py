@@ -41,7 +41,9 @@ def _cells(depth: int, state: Mapping[str, Any]) -> tuple[str, ...]:
         *(f"{_text(body, 'name')}: {_body_does(body)}" for body in flow.objects(state.get("branches"))),
     ]
     templates = [reference.get("arguments") for reference in flow.calls(state)]
-    arguments = " | ".join(compact(template, 90) if template else "its whole input" for template in templates)
+    arguments = " | ".join(
+        compact(template, 90, hide=False) if template else "its whole input" for template in templates
+    )
     return (
         _INDENT * depth + _text(state, "id"),
         _text(state, "name"),
