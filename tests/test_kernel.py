@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 
+import fgnb
+
 SLOW = """
 slow = {
     "name": "slow", "mode": "EXPRESS", "start": "wait", "functions": [], "constants": {}, "retries": [],
@@ -86,10 +88,25 @@ class Kernel:
                 message = self.client.get_iopub_msg(timeout=left)
                 if message["msg_type"] == "update_display_data":
                     self._update(message["content"])
+                elif message["msg_type"] == "display_data":
+                    self.shown.append({"kind": "display_data", "states": [], **message["content"]})
 
     def run(self, code: str) -> Reply:
         """Run a cell to its end."""
         return self.finish(self.start(code))
+
+    def complete(self, code: str, position: int) -> dict[str, Any]:
+        """Return the answer to a completion request."""
+        identity = self.client.complete(code, position)
+        while (reply := self.client.get_shell_msg(timeout=20))["parent_header"].get("msg_id") != identity:
+            pass
+        content: dict[str, Any] = reply["content"]
+        return content
+
+    def stop(self) -> None:
+        """End the kernel."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
 
     def value(self, expression: str) -> str:
         """Return the text of an expression's value."""
@@ -107,8 +124,7 @@ def kernel() -> Iterator[Kernel]:
     )
     assert reply.outputs == []
     yield kernel
-    kernel.client.stop_channels()
-    kernel.manager.shutdown_kernel(now=True)
+    kernel.stop()
 
 
 def interrupted_within_a_second(kernel: Kernel, code: str) -> Reply:
@@ -199,8 +215,7 @@ def test_loading_the_extension_imports_no_heavy_library() -> None:
         heavy = ("pandas", "ipywidgets", "httpx", "msgspec", "ruamel.yaml", "starlette", "rich")
         loaded = kernel.value(f"[name for name in {heavy} if name in sys.modules]")
     finally:
-        kernel.client.stop_channels()
-        kernel.manager.shutdown_kernel(now=True)
+        kernel.stop()
     assert loaded == "[]"
 
 
@@ -234,3 +249,125 @@ def test_without_anybody_to_ask_the_prompt_says_what_to_do_instead(kernel: Kerne
     (error,) = kernel.finish(message["header"]["msg_id"]).outputs
     assert error["ename"] == "ConfigError"
     assert "no way to ask without showing the answer" in error["evalue"]
+
+
+# --- the live cell -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def local(kernel: Kernel) -> Kernel:
+    """The kernel, connected to its embedded service, with a workflow that takes a second."""
+    naps = "nap = slow | {'name': 'nap', 'states': [slow['states'][0] | {'duration': 1}]}"
+    code = f"session = fgnb.connect('local')\ndone = fgnb.deploy(slow)\n{naps}\ndone = fgnb.deploy(nap)"
+    assert kernel.run(code).outputs == []
+    return kernel
+
+
+def test_the_place_of_the_elapsed_time_becomes_the_card_and_the_value_is_not_shown_twice(local: Kernel) -> None:
+    began = time.monotonic()
+    waiting = local.start("%%fgworkflow nap -o run\na: 1\n")
+    message = local.client.get_iopub_msg(timeout=5)
+    while message["msg_type"] != "display_data":
+        message = local.client.get_iopub_msg(timeout=5)
+    assert time.monotonic() - began < 0.6  # within half a second, and a moment for the kernel
+    assert "… running  nap" in message["content"]["data"]["text/plain"]
+    local.shown.append({"kind": "display_data", "states": [], **message["content"]})
+    reply = local.finish(waiting)
+    assert reply.outputs == []  # nothing but the place that was there
+    (place,) = (output for output in local.shown if output.get("transient") == message["content"]["transient"])
+    assert [data["text/plain"].split()[1] for data in place["states"]] == ["running"] * (len(place["states"]) - 1) + [
+        "success"
+    ]
+    assert len(place["states"]) >= 3
+    assert place["data"]["text/plain"].startswith("✓ success  nap  1.0")
+    assert local.value("_ is run and run is Out[max(Out)]") == "True"
+    again = local.run("run")
+    assert again.outputs[0]["kind"] == "execute_result"  # shown as ever in the next cell
+
+
+def test_a_quick_run_is_shown_once_as_the_value(local: Kernel) -> None:
+    (output,) = local.run("%%fgworkflow order-triage\nsku: A-1\n").outputs
+    assert output["kind"] == "execute_result"
+    assert output["data"]["text/plain"].startswith("✓ success")
+
+
+def test_a_slow_failing_run_becomes_its_card_in_place_and_an_error(local: Kernel) -> None:
+    card, error = local.run("%%fgworkflow document-extraction -o bad\ntext: ''\npages: 8\n").outputs
+    assert card["states"][0]["text/plain"].startswith("… running")
+    assert card["data"]["text/plain"].startswith("✗ fail  document-extraction")
+    assert error["ename"] == "WorkflowFailed"
+    assert "NoTextLayer: " in error["evalue"]
+
+
+@pytest.mark.parametrize("show", ["frame", "output", "errors"])
+def test_what_else_a_slow_cell_gives_is_shown_once_too(local: Kernel, show: str) -> None:
+    (place,) = local.run(f"%%fgworkflow nap --show {show}\na: 1\n").outputs
+    assert place["kind"] == "display_data"
+    assert "running" not in place["data"]["text/plain"]
+
+
+def test_a_line_in_a_loop_shows_nothing_but_its_places(local: Kernel) -> None:
+    reply = local.run("for n in range(3):\n    got = %fgworkflow order-triage -p sku=A-1 -p qty={{n}}\ngot.input")
+    (output,) = reply.outputs
+    assert output["data"]["text/plain"] == "{'sku': 'A-1', 'qty': 2}"
+
+
+def test_an_interrupted_sweep_ends_clean_stops_run_all_and_keeps_its_runs(local: Kernel) -> None:
+    assert local.run("many = {'a': range(100)}").status == "ok"
+    reply = interrupted_within_a_second(local, "%%fgworkflow nap --sweep many -c 4 -o runs\n\n")
+    bar, error = reply.outputs
+    assert "interrupted" in bar["data"]["text/plain"]
+    assert error["ename"] == "SweepInterrupted"
+    assert "runs has them" in error["evalue"]
+    assert int(local.value("len(runs)")) >= 4
+    (function,) = local.run("again = fgnb.sweep('order-triage', {'sku': ['A-1'], 'qty': range(5)})").outputs
+    assert "5 runs in" in function["data"]["text/plain"]
+
+
+def test_a_handle_shows_itself_live_and_becomes_the_card_after_its_cell_has_ended(local: Kernel) -> None:
+    reply = local.run("%%fgworkflow nap --background -o later\na: 1\n")
+    (place,) = reply.outputs
+    assert "… running  nap" in place["data"]["text/plain"]
+    local.settle(1.6)
+    assert place["data"]["text/plain"].startswith("✓ success  nap")
+    assert local.value("later.run.input") == "{'a': 1}"
+
+
+def test_a_handle_that_is_given_up_says_so(local: Kernel) -> None:
+    (place,) = local.run("%fgworkflow slow --background -o later").outputs
+    local.run("later.cancel()")
+    local.settle(1)
+    assert place["data"]["text/plain"].startswith("? unknown  slow")
+
+
+def test_output_of_two_background_sweeps_stays_in_their_cells(local: Kernel) -> None:
+    flow = TALK.replace('"talk"', '"murmur"').replace("def talk", "def murmur").replace('"heard"', '"murmured"')
+    assert local.run(flow).status == "ok"
+    cells = []
+    for name in ("left", "right"):
+        inputs = f"{name} = [{{'word': '{name}', 'n': n}} for n in range(60)]"
+        assert local.run(inputs).status == "ok"
+        cells.append(local.run(f"%fgworkflow murmur --background --sweep {name} -c 2 -o job_{name}"))
+    other = local.run("print('mine')\nsum(len(job.wait(30)) for job in (job_left, job_right))")
+    local.settle(0.5)
+    assert [output["data"]["text/plain"] for output in other.outputs if "data" in output] == ["120"]
+    assert "".join(output.get("text", "") for output in other.outputs) == "mine\n"
+    for reply in cells:
+        displays = [output for output in reply.outputs if output["kind"] == "display_data"]
+        assert len(displays) == 1  # the handle does not show a second bar
+        assert "60 runs in" in displays[0]["data"]["text/plain"]
+
+
+def test_a_run_that_a_dead_kernel_left_says_where_it_is() -> None:
+    kernel = Kernel()
+    try:
+        kernel.run(f"%load_ext fgnb\nimport fgnb\nsession = fgnb.connect('local')\n{SLOW}\ndone = fgnb.deploy(slow)")
+        kernel.start("%%fgworkflow slow\na: 'of a dead kernel'\n")
+        kernel.settle(1.2)
+    finally:
+        kernel.stop()
+    (place,) = (output for output in kernel.shown if output["kind"] == "display_data")
+    assert "running  slow" in place["data"]["text/plain"]
+    assert "If the kernel ends before it does, fgnb.history(&quot;slow&quot;) has it." in place["data"]["text/html"]
+    left = fgnb.history("slow")[-1]
+    assert (left.input, left.status) == ({"a": "of a dead kernel"}, "unknown")

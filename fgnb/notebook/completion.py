@@ -17,7 +17,7 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
 
-from fgnb.notebook.options import BY_FLAG, OPTIONS, Option
+from fgnb.notebook.options import BY_FLAG, BY_NAME, OPTIONS, Option
 
 _LINE = re.compile(r"(?P<head>\s*(?:[\w.\[\]'\", ]+=\s*)?(?P<mark>%{1,2})fgworkflow[ \t]+)")
 _WORD = re.compile(r"(?:[^\s'\"\\]|\\.|'[^']*'|\"(?:[^\"\\]|\\.)*\")+")
@@ -122,7 +122,8 @@ def _flags(given: set[str]) -> Iterator[tuple[str, str]]:
     """Yield the flags that may still come: of each option the long one, of a short fragment the short ones, too."""
     left = [option for option in OPTIONS if option.repeats or option.name not in given]
     left = [option for option in left if option.needs is None or option.needs in given]
-    left = [option for option in left if not given.intersection(option.without)]
+    out = {name for each in given for name in BY_NAME[each].without}
+    left = [option for option in left if option.name not in out and not given.intersection(option.without)]
     yield from ((option.flags[-1], "option") for option in left)
     yield from ((option.flags[0], "option") for option in left if len(option.flags) > 1)
 
