@@ -63,7 +63,8 @@ class Graph(Shown):
         """Return the picture alone as HTML: an ``<img>`` that untrusted notebooks show, too.
 
         Args:
-            max_width: pixels up to which it shrinks with the page; a wider one can be scrolled.
+            max_width: pixels up to which it shrinks with the page, to three quarters at most; a wider one
+                keeps its size. What does not fit can be scrolled.
         """
         panel = self._panel()
         width = round(panel.width + 2 * svg.MARGIN)

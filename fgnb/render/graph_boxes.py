@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rich.cells import cell_len
+from rich.cells import cell_len, get_character_cell_size
 
 from fgnb.render.graph_marks import Mark, Marks
 from fgnb.render.graph_model import Chain, Edge, Node
 from fgnb.render.layout import Link, Point, layered
-from fgnb.render.text import cut, one_line, wrapped
+from fgnb.render.text import cut, one_line
 
 Weight = Literal["strong", "", "quiet", "note", "bad"]
 
 TEXT = 30  # cells of a line in a box
-LABEL = 30  # and of one at an edge
+LABEL = 24  # and of one at an edge
 MESSAGE = 34
 LINE = 15.0  # height of a line
 SIDE = 10.0  # between a box's side and its text
@@ -65,7 +65,7 @@ class Wire:
     back: bool
     taken: bool
     muted: bool
-    label: Line | None = None
+    label: Sequence[Line] = ()
     at: Point | None = None
     size: tuple[float, float] = (0.0, 0.0)
 
@@ -132,12 +132,12 @@ def _place(panel: Panel, nodes: Sequence[Node], chain: Chain, marks: Marks, top:
     boxes = [box_of(node, marks) for node in nodes]
     number = {node.key: at for at, node in enumerate(nodes)}
     edges = [edge for edge in chain.edges if edge.source in number and edge.target in number]
-    labels = [_line(edge.label, "", LABEL) if edge.label else None for edge in edges]
+    labels = [_broken(edge.label, "", LABEL) for edge in edges]
     links = [
         Link(
             number[edge.source],
             number[edge.target],
-            (text_width(label.text) + 12, LINE + 3) if label else None,
+            (max(text_width(line.text) for line in label) + 14, LINE * len(label) + 3) if label else None,
             weak=edge.kind == "error",
         )
         for edge, label in zip(edges, labels, strict=True)
@@ -160,7 +160,6 @@ def _place(panel: Panel, nodes: Sequence[Node], chain: Chain, marks: Marks, top:
         boxes[rings[at]].end = False  # the ring at the end of a wire says so
     for at, route in enumerate(placed.routes):
         edge = edges[at] if at < len(edges) else None
-        label = labels[at] if edge is not None else None
         size = links[at].label or (0.0, 0.0)
         source, target = boxes[links[at].source], boxes[links[at].target] if edge is not None else None
         points = [(x, y + top) for x, y in route.points]
@@ -174,7 +173,7 @@ def _place(panel: Panel, nodes: Sequence[Node], chain: Chain, marks: Marks, top:
                 back=route.back,
                 taken=edge in marks.taken,
                 muted=source.mark.look == "muted" or not source.node.reached,
-                label=label,
+                label=labels[at] if edge is not None else (),
                 at=(route.label[0], route.label[1] + top) if route.label else None,
                 size=size,
             )
@@ -190,9 +189,9 @@ def box_of(node: Node, marks: Marks) -> Box:
     if node.name and node.name.casefold() != node.id.casefold():
         lines.append(_line(node.name, "quiet"))
     lines += [_line(line, "bad" if node.kind == "missing" else "") for line in node.lines if line.strip()]
-    lines += [_line(line, "quiet") for line in node.retries]
+    lines += [broken for line in node.retries for broken in _broken(line, "quiet", TEXT)]
     lines += [_line(line, "note") for line in mark.notes]
-    lines += _message(mark)
+    lines += _broken(mark.message, "bad" if mark.look == "failed" else "quiet", MESSAGE)
     panels = [panel_of(chain, marks) for chain in node.chains]
     width = max(LEAST, *(text_width(line.text, line.weight) for line in lines)) + 2 * SIDE
     height = LINE * len(lines) + 11
@@ -211,10 +210,16 @@ def _line(whole: str, weight: Weight, width: int = TEXT) -> Line:
     return Line(cut(whole, width), weight, whole)
 
 
-def _message(mark: Mark) -> list[Line]:
-    if not mark.message:
-        return []
-    weight: Weight = "bad" if mark.look == "failed" else "quiet"
-    broken = wrapped(mark.message, indent="", width=MESSAGE, lines=2)
-    whole = one_line(mark.message)
-    return [Line(line, weight, whole if broken[-1].endswith("…") else line) for line in broken]
+def _broken(whole: str, weight: Weight, width: int) -> list[Line]:
+    """Return a text as one line or two: broken at a space, or anywhere if there is none near the end."""
+    whole = one_line(whole)
+    if cell_len(whole) <= width:
+        return [Line(whole, weight, whole)] if whole else []
+    room, end = width, 0
+    while (room := room - get_character_cell_size(whole[end])) >= 0:
+        end += 1
+    space = whole.rfind(" ", 0, end + 1)
+    end = space if space > end // 2 else end
+    first, second = whole[:end].rstrip(), whole[end:].lstrip()
+    cut_second = cut(second, width)
+    return [Line(first, weight, first), Line(cut_second, weight, second if cut_second == second else whole)]

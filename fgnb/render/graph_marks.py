@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fgnb.runs.run import Run
 
 MESSAGE = 300  # characters of a message that are kept
+CLICHE = "function invocation exception, error: "  # what the runtime says of every failure, and boxes do without
 KINDS = 1000  # different messages that are counted at a node
 
 Look = Literal["plain", "failed", "passed", "handled", "cancelled", "running", "muted"]
@@ -74,17 +75,18 @@ def of_run(chain: Chain, run: Run, visits: Sequence[Visit]) -> Marks:
             mark = _mark(found[node.key], "item" if node.kind == "Foreach" else "call")
         else:
             mark = Mark(look="muted" if visits and not cut else "plain")
-        if node.id in messages and node.kind not in ("Branch", "missing") and node.id not in known:
+        if node.id in messages and node.is_state and node.id not in known:
             known.add(node.id)
             told = messages[node.id]
             more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-            mark = Mark(look="failed", notes=mark.notes, message=told[0] + more)
+            mark = Mark(look="failed", notes=mark.notes, message=told[0].replace(CLICHE, "", 1) + more)
         if mark != Mark():
             marks[node.key] = mark
     failures = tuple(Failure(node=id, message=told[0], count=len(told)) for id, told in messages.items())
     for node in chain.walk():  # what failed inside says why
         inside = [inner for each in node.chains for inner in each.walk()]
-        if node.id not in messages and any(marks.get(inner.key, _NONE).look == "failed" for inner in inside):
+        failed = [inner for inner in inside if marks.get(inner.key, _NONE).look == "failed"]
+        if failed and (node.id not in messages or not all(inner.is_state for inner in failed)):
             marks[node.key] = replace(marks.get(node.key, _NONE), message="")
     notes = [f"run {run.run_id}: {run.status}"]
     notes += [f"{id} is not in this definition" for id in messages if id not in known]
@@ -115,7 +117,7 @@ def of_runs(chain: Chain, runs: Iterable[Run]) -> Marks:
     known: set[str] = set()
     for node in chain.walk():
         number = failed.get(node.id, 0)
-        if number and node.kind not in ("Branch", "missing") and node.id not in known:
+        if number and node.is_state and node.id not in known:
             known.add(node.id)
             share = number / total
             marks[node.key] = Mark(look="failed", notes=(f"{number:,} failed ({percent(share)})",), share=share)
@@ -171,7 +173,7 @@ def _index(chain: Chain, around: Place = ()) -> dict[tuple[Place, str], Node]:
         for number, inner in enumerate(node.chains):
             inside = (*around, (node.id, number))
             found |= _index(inner, inside)
-            if len(inner.nodes) == 1 and inner.nodes[0].kind in ("Branch", "SubFlow"):
+            if len(inner.nodes) == 1 and not inner.nodes[0].is_state:
                 found.setdefault((inside, node.id), inner.nodes[0])  # its visits have the id of the state around it
     return found
 
@@ -241,7 +243,7 @@ def _mark(stay: _Stay, what: str) -> Mark:
     elif any(visit.failure is not None for visit in stay.attempts):
         look = "handled"
     told = failed[0].failure if failed else next((v.failure for v in stay.attempts if v.failure is not None), None)
-    message = one_line(str(told.get("errorMessage", ""))[:MESSAGE]) if told is not None else ""
+    message = "" if told is None else one_line(str(told.get("errorMessage", ""))[:MESSAGE]).replace(CLICHE, "", 1)
     return Mark(look=look, notes=(" · ".join(notes),) if notes else (), message=message)
 
 

@@ -39,6 +39,7 @@ class Node:
         retries: which failures are tried again, and how often.
         ends: whether its way ends here.
         reached: whether a way leads here from the start.
+        is_state: whether it is a state of the definition, and so what errors and visits name.
         chains: what runs inside: branches, or the body of a loop.
     """
 
@@ -50,6 +51,7 @@ class Node:
     retries: tuple[str, ...] = ()
     ends: bool = False
     reached: bool = True
+    is_state: bool = True
     chains: tuple[Chain, ...] = ()
 
 
@@ -117,7 +119,7 @@ class _Reader:
             if target in by_id:
                 return by_id[target]
             key = next(self._keys)
-            missing.append(Node(key=key, id=target, kind="missing", lines=("no such state",), reached=known))
+            missing.append(_missing(key, target, "no such state", reached=known))
             return key
 
         edges: list[Edge] = []
@@ -136,7 +138,7 @@ class _Reader:
             named = text(holder, "start")
             start = next(self._keys)
             told = "no such state" if named else "no start is named"
-            missing.insert(0, Node(key=start, id=named or "start", kind="missing", lines=(told,)))
+            missing.insert(0, _missing(start, named or "start", told))
         nodes = [
             self._node(keys[at], states[at], depth, reached=at in first, more=elsewhere.get(keys[at], ()))
             for at in (*first, *later)
@@ -162,7 +164,7 @@ class _Reader:
             kind=text(state, "type") or "(no type)",
             lines=(*_lines(state, whole=not chains), *more),
             retries=tuple(self._retried(state)),
-            ends=not flow_on(state),
+            ends=not _flow_on(state),
             reached=reached,
             chains=chains,
         )
@@ -173,7 +175,8 @@ class _Reader:
             bodies = []
         if depth >= DEEPEST and bodies:
             key = next(self._keys)
-            return (Chain(nodes=(Node(key=key, id="…", kind="Branch", lines=("nested deeper than is shown",)),)),)
+            lines = ("nested deeper than is shown",)
+            return (Chain(nodes=(Node(key=key, id="…", kind="Branch", lines=lines, is_state=False),)),)
         title = "" if state.get("type") == "Foreach" else "name"
         return tuple(self._body(body, text(body, title) if title else "", depth) for body in bodies)
 
@@ -182,7 +185,8 @@ class _Reader:
             return self.chain(body, title, depth + 1)
         kind = "SubFlow" if body.get("workflow_id") else "Branch"
         lines = _calls(body) or ("does nothing",)
-        return Chain(nodes=(Node(key=next(self._keys), id=title or "(no name)", kind=kind, lines=lines),))
+        key = next(self._keys)
+        return Chain(nodes=(Node(key=key, id=title or "(no name)", kind=kind, lines=lines, is_state=False),))
 
     def _retried(self, state: flow.RawState) -> Iterator[str]:
         for entry in flow.objects(state.get("on_errors")):
@@ -198,7 +202,11 @@ class _Reader:
                 yield f"↻ {often}" + (f" on {when}" if when.strip() else "")
 
 
-def flow_on(state: flow.RawState) -> bool:
+def _missing(key: int, id: str, told: str, *, reached: bool = True) -> Node:
+    return Node(key=key, id=id, kind="missing", lines=(told,), reached=reached, is_state=False)
+
+
+def _flow_on(state: flow.RawState) -> bool:
     """Whether a state leads on to another, failures aside."""
     return any(kind != "error" for _, kind, _ in _ways(state))
 

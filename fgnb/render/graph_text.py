@@ -66,13 +66,12 @@ def _inside(node: Node, marks: Marks, indent: str, width: int) -> Iterator[str]:
     """Yield what is inside a state: its branches, those with states of their own as items of the tree."""
     for number, inner in enumerate(node.chains):
         last = number == len(node.chains) - 1
-        lines = list(_branch(inner, marks, indent, width))
         if inner.title:
             yield f"{indent}{'└─ ' if last else '├─ '}{one_line(inner.title)}"
-            lines = list(_branch(inner, marks, indent + ("   " if last else "│  "), width))
-        elif not last:
-            lines = [line.replace(f"{indent}└─ ", f"{indent}├─ ", 1) for line in lines]
-        yield from lines
+            yield from _branch(inner, marks, indent + ("   " if last else "│  "), width)
+        else:
+            for line in _branch(inner, marks, indent, width):
+                yield line if last else line.replace(f"{indent}└─ ", f"{indent}├─ ", 1)
 
 
 def _told(node: Node, edges: list[Edge], names: dict[int, str], marks: Marks) -> str:

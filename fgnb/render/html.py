@@ -42,6 +42,7 @@ def status_colour(status: str) -> str:
     return STATUS_COLOURS.get(status, OTHER_COLOUR)
 
 
+SHRUNK = 0.75  # of its width that a picture keeps, so that its text can be read
 _NO_XML = {0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
 _MATH = re.compile(r"[$\\]")
 
@@ -70,13 +71,16 @@ def image(svg: str, text: str, width: float, *, widest: float) -> str:
         svg: the picture.
         text: what it shows, for those who don't see it.
         width: of the picture, in pixels.
-        widest: up to this width it shrinks with the page; beyond it keeps its size and can be scrolled.
+        widest: up to this width it shrinks with the page, though not by more than its text stands.
+            Wider ones keep their size; what does not fit can be scrolled.
     """
     address = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
-    scrolled = width > widest
-    style = f"width:{width:.0f}px;max-width:none" if scrolled else "max-width:100%;height:auto"
+    if width > widest:
+        style = f"width:{width:.0f}px;max-width:none"
+    else:
+        style = f"max-width:100%;min-width:{width * SHRUNK:.0f}px;height:auto"
     shown = f'<img src="{address}" alt="{attribute(text)}" style="{style}">'
-    return f'<div style="overflow-x:auto;max-width:100%">{shown}</div>' if scrolled else shown
+    return f'<div style="overflow-x:auto;max-width:100%">{shown}</div>'
 
 
 def span(text: str, style: str) -> str:

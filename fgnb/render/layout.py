@@ -16,7 +16,7 @@ from fgnb.render.straight import straighten
 
 Point = tuple[float, float]
 
-GAP = 34.0  # between two columns, at least
+GAP = 30.0  # between two columns, at least
 STEEP = 0.1  # of the height that a way climbs between two columns is added
 WIDEST = 80.0
 ROW_GAP = 14.0  # between two boxes of a column
@@ -82,7 +82,7 @@ def layered(sizes: Sequence[tuple[float, float]], links: Sequence[Link]) -> Plac
 
     >>> placed = layered([(50, 20), (50, 20)], [Link(0, 1)])
     >>> placed.corners, placed.routes[0].points
-    (((0.0, 0.0), (84.0, 0.0)), ((50.0, 10.0), (50.0, 10.0), (84.0, 10.0), (84.0, 10.0)))
+    (((0.0, 0.0), (80.0, 0.0)), ((50.0, 10.0), (50.0, 10.0), (80.0, 10.0), (80.0, 10.0)))
     """
     if not sizes:
         return Placed(0.0, 0.0, (), ())

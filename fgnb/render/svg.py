@@ -174,16 +174,18 @@ class _Pen:
 
     def label(self, wire: Wire, x: float, y: float) -> None:
         """Write what stands at an edge."""
-        if wire.label is None or wire.at is None:
+        if wire.at is None:
             return
         left, top = x + wire.at[0], y + wire.at[1]
         width, height = wire.size
         muted = wire.muted or self._muted
         self.parts.append(
             f'<rect x="{_n(left - width / 2)}" y="{_n(top - height / 2)}" width="{_n(width)}" '
-            f'height="{_n(height)}" rx="{_n(height / 2)}"{self._class("i" if muted else "g")}/>'
+            f'height="{_n(height)}" rx="9"{self._class("i" if muted else "g")}/>'
         )
-        self.text(wire.label, left, top + 4, "q" if muted else "", middle=True)
+        for number, line in enumerate(wire.label):
+            y = top + 4 + LINE * (number - (len(wire.label) - 1) / 2)
+            self.text(line, left, y, "q" if muted else "", middle=True)
 
 
 def _along(points: Sequence[Point]) -> str:
