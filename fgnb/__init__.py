@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from fgnb.local.functions import function
     from fgnb.local.loading import validate
     from fgnb.local.options import Options
+    from fgnb.render.graph import Graph
     from fgnb.runs.compare import Comparison, RunComparison, compare
     from fgnb.runs.compare_sets import SetComparison
     from fgnb.runs.files import read_runs
@@ -109,6 +110,7 @@ __all__ = [
     "FgnbError",
     "FgnbWarning",
     "GatewayTimeout",
+    "Graph",
     "HistoryError",
     "HistoryWarning",
     "IamToken",
@@ -182,6 +184,7 @@ _HOMES = {
     "Options": "fgnb.local.options",
     "RunSet": "fgnb.runs.runset",
     "Trace": "fgnb.runs.trace",
+    "Graph": "fgnb.render.graph",
     "Workflow": "fgnb.deployment",
     "function": "fgnb.local.functions",
     "validate": "fgnb.local.loading",
@@ -204,10 +207,17 @@ _hooks.update(
         "show Trace": "fgnb.render.trace:show",
         "show Workflow": "fgnb.render.workflow:show",
         "show Deployment": "fgnb.render.deployment:show",
+        "show Graph": "fgnb.render.graph:show",
+        "graph of definition": "fgnb.render.graph:graph_of",
+        "graph of run": "fgnb.render.graph:graph_of_run",
+        "graph of runs": "fgnb.render.graph:graph_of_runs",
+        "definition of": "fgnb.shortcuts:definition_of",
+        "trace of": "fgnb.shortcuts:trace_of",
         "frame Deployment": "fgnb.render.deployment:frame",
         "show Job": "fgnb.render.progress:show_job",
         "show PendingRun": "fgnb.render.waiting:show_pending",
         "show Preview": "fgnb.render.preview:show",
+        "known definition": "fgnb.shortcuts:known_definition",
         "show live": "fgnb.notebook.progress:show_live",
         "plots": "fgnb.render.plots:Plots",
         "progress": "fgnb.notebook.progress:open_display",

@@ -15,6 +15,8 @@ from fgnb.wiring import Shown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fgnb.render.graph import Graph
+
 # Lists whose items have names, and the field that holds them: an item is compared with its namesake.
 _NAMED = {
     "states": "id",
@@ -51,6 +53,11 @@ class Workflow(Shown):
             created_time=info.created_time,
             updated_time=info.updated_time,
         )
+
+    def graph(self) -> Graph:
+        """Return the workflow drawn: a picture in a notebook, a tree in a terminal; see `fgnb.Graph`."""
+        graph: Graph = wiring.call("graph of definition", self.definition)
+        return graph
 
     def __repr__(self) -> str:
         return f"<Workflow {self.name}, {len(self.definition.get('states', ()))} states>"

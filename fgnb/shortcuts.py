@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 from fgnb.client.blocking import Client
 from fgnb.config import Settings, settle
 from fgnb.connection import embedded_service, found_credentials, local_client, remote_client
-from fgnb.errors import ConfigError
+from fgnb.errors import ConfigError, InputError, WorkflowNotFound
 from fgnb.local.functions import Isolation
 from fgnb.local.options import DEFAULTS, Options
 from fgnb.runs.keeping import history_at, origin_of
 from fgnb.runs.run import Run
+from fgnb.runs.trace import Trace
 from fgnb.session import Session
 from fgnb.wire import EXPRESS_LIMIT
 
@@ -156,6 +157,39 @@ def known_definition(run: Run) -> Mapping[str, Any] | None:
 def find_runs(run_ids: Sequence[str]) -> list[Run]:
     """Return those of the runs with these ids that the history of the current session holds."""
     return current().find_runs(run_ids)
+
+
+def definition_of(run: Run) -> Mapping[str, Any] | None:
+    """Return the definition of a run's workflow, as the service that ran it holds it now.
+
+    Raises:
+        InputError: nothing is connected, or another service, or the workflow is gone.
+        ServiceError: the service refused it, or can't be reached.
+    """
+    if (known := known_definition(run)) is not None:
+        return known
+    give = "give the definition, as in run.graph(definition)"
+    if _default is None:
+        raise InputError(f"the definition of {run.workflow} is not known, since nothing is connected: {give}")
+    if run.connection != _default.connection:
+        raise InputError(
+            f"{run.workflow} was run by {run.connection or 'another service'}, not by the one that is connected "
+            f"({_default.connection}): {give}"
+        )
+    try:
+        return _default.workflow(run.workflow_id or run.workflow).definition
+    except WorkflowNotFound:
+        raise InputError(f"the service no longer has the workflow {run.workflow}: {give}") from None
+
+
+def trace_of(run: Run) -> Trace | None:
+    """Return what happened at each state of a run, if the connected service is the embedded one and still knows."""
+    if _default is None or run.connection != _default.connection or run.execution_id is None:
+        return None
+    try:
+        return _default.trace(run)
+    except InputError:
+        return None
 
 
 def _of_session(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,6 +18,7 @@ BENCHMARKS = Path(__file__).parent / "benchmarks"
         ("frames.py", ["--rounds", "1", "--records", "300"], "runs frame"),
         ("sweep.py", ["--rounds", "1", "--calls", "100"], "sweep, history and progress"),
         ("compare.py", ["--rounds", "1", "--pairs", "600"], "match and compare"),
+        ("graph.py", ["--rounds", "1", "--nodes", "10"], "nodes"),
         ("history.py", ["--rounds", "1", "--runs", "300", "--frame", "300"], "runs of the history"),
         ("workers.py", ["--rounds", "1", "--calls", "100", "--inputs", "2000"], "two workers of Dask"),
     ],

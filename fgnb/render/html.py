@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 
 from fgnb.render.text import visible
@@ -40,6 +41,8 @@ def status_colour(status: str) -> str:
     return STATUS_COLOURS.get(status, OTHER_COLOUR)
 
 
+SHRUNK = 0.75  # of its width that a picture keeps, so that its text can be read
+_NO_XML = {0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
 _MATH = re.compile(r"[$\\]")
 
 
@@ -50,6 +53,33 @@ def escape(text: str) -> str:
     of them in one text as mathematics: ``$.sku, $.qty`` would be unreadable.
     """
     return _MATH.sub(r"<span>\g<0></span>", html.escape(visible(text), quote=True))
+
+
+def attribute(text: str) -> str:
+    """Return `text` as the value of an attribute, or as text in SVG; control characters become visible.
+
+    What XML has no place for at all becomes a mark that something was there.
+    """
+    return html.escape(visible(text), quote=True).translate(_NO_XML)
+
+
+def image(svg: str, text: str, width: float, *, widest: float) -> str:
+    """Return a picture that survives an untrusted notebook: SVG in the address of an image.
+
+    Args:
+        svg: the picture.
+        text: what it shows, for those who don't see it.
+        width: of the picture, in pixels.
+        widest: up to this width it shrinks with the page, though not by more than its text stands.
+            Wider ones keep their size; what does not fit can be scrolled.
+    """
+    address = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+    if width > widest:
+        style = f"width:{width:.0f}px;max-width:none"
+    else:
+        style = f"max-width:100%;min-width:{width * SHRUNK:.0f}px;height:auto"
+    shown = f'<img src="{address}" alt="{attribute(text)}" style="{style}">'
+    return f'<div style="overflow-x:auto;max-width:100%">{shown}</div>'
 
 
 def span(text: str, style: str) -> str:

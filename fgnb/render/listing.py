@@ -32,14 +32,19 @@ class Table:
     styles: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
-def listing(title: str, *tables: Table, notes: Sequence[str] = ()) -> dict[str, str]:
-    """Return a MIME bundle of a title, tables, of which those without rows are left out, and notes, plain text."""
+def listing(title: str, *tables: Table, notes: Sequence[str] = (), picture: str = "") -> dict[str, str]:
+    """Return a MIME bundle of a title, tables, of which those without rows are left out, and notes, plain text.
+
+    A picture (HTML) stands above the tables; text does without.
+    """
     width = room()
     lines = [cut(one_line(title), width)]
     content = [f'<div style="font-weight:600">{html.escape(title)}</div>']
     for note in notes:
         lines.append(cut(f"  {one_line(note)}", width))
         content.append(f"<div>{html.muted(note)}</div>")
+    if picture:
+        content.append(f'<div style="margin:4px 0">{picture}</div>')
     for table in tables:
         shown = html.table(table.cells, head=table.head, styles=table.styles) if table.rows else ""
         indent = "  "

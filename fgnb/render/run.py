@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fgnb import wiring
 from fgnb.render import html
 from fgnb.render.text import WIDTH, cut, one_line, room, visible, wrapped
 from fgnb.render.value import compact, value_html, value_lines
@@ -128,7 +129,13 @@ def _message(error: NodeError) -> str:
 
 def _picture(run: Run) -> str:
     """Return the workflow drawn, if its definition is known without asking anybody."""
-    return ""
+    definition = wiring.call("known definition", run)
+    if definition is None:
+        return ""
+    from fgnb.render.graph import graph_of_run
+
+    picture = graph_of_run(definition, run, wiring.call("trace of", run) or ()).picture()
+    return html.section("workflow", picture)
 
 
 def _about(run: Run) -> str:

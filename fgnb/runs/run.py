@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fgnb import errors
+from fgnb import errors, wiring
 from fgnb.client.outcome import Outcome
 from fgnb.client.refusal import kind_of
 from fgnb.errors import RunError, ServiceError
@@ -22,6 +22,9 @@ from fgnb.wiring import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from fgnb.deployment import Workflow
+    from fgnb.render.graph import Graph
 
 MAX_TEXT = 300  # characters of a reason or a message in an exception
 STATUSES = ("success", "fail", "timeout", "rejected", "unsent", "unknown", "cancelled")
@@ -207,6 +210,25 @@ class Run(Shown):
         """One row per node error; see `RunSet.errors`."""
         frame: pd.DataFrame = self._set.errors
         return frame
+
+    def graph(self, definition: Mapping[str, Any] | Workflow | None = None) -> Graph:
+        """Return the workflow drawn, with the nodes that failed; see `fgnb.Graph`.
+
+        Where the embedded service of this process ran it and still knows what happened, with the way
+        that it took, and the time at each node.
+
+        Args:
+            definition: the workflow's, or the workflow; by default as the connected service holds it now.
+
+        Raises:
+            InputError: the definition can't be had.
+        """
+        if definition is None:
+            definition = wiring.call("definition of", self)
+        if definition is None:
+            raise errors.InputError(f"the definition of {self.workflow} is not known: give it, run.graph(definition)")
+        graph: Graph = wiring.call("graph of run", definition, self, wiring.call("trace of", self) or ())
+        return graph
 
     def raise_for_status(self) -> Run:
         """Return the run if it succeeded.

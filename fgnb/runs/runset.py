@@ -5,19 +5,21 @@ from __future__ import annotations
 import operator
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fgnb import wiring
-from fgnb.errors import did_you_mean
+from fgnb.errors import InputError, did_you_mean
 from fgnb.runs.run import Run
 from fgnb.wiring import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fgnb.deployment import Workflow
+    from fgnb.render.graph import Graph
     from fgnb.render.plots import Plots
     from fgnb.runs.compare import Comparison
 
@@ -181,6 +183,30 @@ class RunSet(Shown, Sequence[Run]):
         """Plots of the runs; see `fgnb.render.plots.Plots`. They take matplotlib: ``pip install 'fgnb[plot]'``."""
         plots: Plots = wiring.call("plots", self)
         return plots
+
+    def graph(self, definition: Mapping[str, Any] | Workflow | None = None) -> Graph:
+        """Return the workflow drawn, with how many of the runs failed at each node; see `fgnb.Graph`.
+
+        Args:
+            definition: the workflow's, or the workflow; by default as the connected service holds it now.
+
+        Raises:
+            InputError: the runs are of several workflows, or the definition can't be had.
+        """
+        names = self.workflows
+        if len(names) > 1 and len({run.workflow_id or run.workflow for run in self._runs}) > 1:
+            raise InputError(
+                f"a graph is of one workflow, these runs are of {len(names)}: {', '.join(names[:10])}"
+                f"{', …' if len(names) > 10 else ''}; choose with runs.filter(lambda run: run.workflow == '{names[0]}')"
+            )
+        if definition is None and not names:
+            raise InputError("there are no runs, so no workflow: give its definition, runs.graph(definition)")
+        if definition is None:
+            definition = wiring.call("definition of", self._runs[-1])
+        if definition is None:
+            raise InputError(f"the definition of {names[0]} is not known: give it, runs.graph(definition)")
+        graph: Graph = wiring.call("graph of runs", definition, self)
+        return graph
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Write the runs, all of them, into a ``.parquet`` file; `fgnb.read_runs` reads them back exactly."""
