@@ -36,8 +36,8 @@ def variables(shell: InteractiveShell) -> InteractiveShell:
     """A shell with a variable of each kind."""
     run = fgnb.run("order-triage", {"sku": "A-1"})
     shell.user_ns.update(
-        order={"sku": "A-1"}, orders=pd.DataFrame({"qty": [1]}), grid={"qty": [1, 2]}, before=run, many=fgnb.RunSet([run]),
-        text="x", number=1, helper=len, Klass=dict, _hidden={"a": 1},
+        order={"sku": "A-1"}, orders=pd.DataFrame({"qty": [1]}), grid={"qty": [1, 2]},
+        before=run, many=fgnb.RunSet([run]), text="x", number=1, helper=len, Klass=dict, _hidden={"a": 1},
     )  # fmt: skip
     return shell
 
