@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fgnb.client.blocking import Client
 from fgnb.config import Settings
 from fgnb.deployment import Deployment, Workflow
-from fgnb.errors import InputError
+from fgnb.errors import FgnbError, InputError
 from fgnb.local.loading import load_definition
 from fgnb.local.service import Service
 from fgnb.runs.run import Run
@@ -18,6 +19,9 @@ from fgnb.runs.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LEARNING = 1.0  # seconds that a picture is worth
 
 
 class Registry:
@@ -111,9 +115,14 @@ class Registry:
             kept = "the embedded service keeps what happened in its latest runs, and only in this process"
             raise InputError(f"nothing is known of execution {execution_id}: {kept}") from None
 
-    def learn(self, workflow: str) -> None:
-        """Ask in the background for what a run's picture needs of its workflow, once; whatever fails is left out."""
-        self.client.start(self.client.asynchronous.learn(workflow))
+    def learn(self, run: Run) -> None:
+        """Ask once, and not for long, for what a run's picture needs: only a service that has just answered."""
+        known = self._service is not None or self.known_definition(run) is not None
+        if known or run.workflow_id is None or run.status not in ("success", "fail", "timeout"):
+            return
+        asked = self.client.start(self.client.asynchronous.learn(run.workflow_id))
+        with contextlib.suppress(TimeoutError, FgnbError):
+            asked.result(LEARNING)
 
     def known_workflows(self) -> list[str]:
         """Return the names of the workflows that are known by now: asks nobody."""

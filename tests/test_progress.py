@@ -156,6 +156,26 @@ def test_a_log_has_lines_of_long_sweeps_only(capsys):
 
 # --- a terminal ----------------------------------------------------------------------------------
 
+
+def in_a_terminal(command, environment):
+    """Run a program in a terminal and return all that it writes."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **environment})
+    os.close(slave)
+    written = b""
+    while select.select([master], [], [], 30)[0]:
+        try:
+            data = os.read(master, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        written += data
+    assert process.wait(30) == 0, written.decode()
+    os.close(master)
+    return written.decode()
+
+
 PROGRAM = """
 import fgnb
 session = fgnb.connect("local", history="off")
@@ -167,30 +187,37 @@ print("after")
 
 
 def test_a_terminal_has_one_line_that_is_written_over(tmp_path):
-    master, slave = pty.openpty()
     (tmp_path / "p.py").write_text(PROGRAM)
-    process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "p.py")], stdout=slave, stderr=slave, env={**os.environ, "COLUMNS": "70"}
-    )
-    os.close(slave)
-    written = b""
-    while select.select([master], [], [], 30)[0]:
-        try:
-            data = os.read(master, 4096)
-        except OSError:
-            break
-        if not data:
-            break
-        written += data
-    assert process.wait(30) == 0
-    os.close(master)
-    text = written.decode()
+    text = in_a_terminal([sys.executable, str(tmp_path / "p.py")], {"COLUMNS": "70"})
     shown = text.split("\r")
     assert any("8 of 24 (33%)" in part for part in shown)
     assert max(len(part.strip("\n")) for part in shown) <= 70
     last, after = text.replace("\r\n", "\n").splitlines()[-2:]
     assert last.split("\r")[-1].startswith("naps  24 runs in")
     assert after == "after"
+
+
+CELLS = """%load_ext fgnb
+import fgnb; session = fgnb.connect("local")
+nap = {"name": "nap", "mode": "EXPRESS", "start": "w", "functions": [], "constants": {}, "retries": []}
+nap["states"] = [{"id": "w", "name": "w", "type": "Sleep", "duration": 1, "end": True, "transition": "", "actions": []}]
+done = fgnb.deploy(nap)
+run = %fgworkflow nap
+display(run)
+"""
+
+
+def test_a_cell_in_a_terminal_shows_the_elapsed_time_and_leaves_only_the_card(tmp_path):
+    (tmp_path / "cells.ipy").write_text(CELLS)
+    command = [sys.executable, "-m", "IPython", "--colors=NoColor", "--no-banner", str(tmp_path / "cells.ipy")]
+    text = in_a_terminal(command, {"IPYTHONDIR": str(tmp_path), "TERM": "dumb", "COLUMNS": "60", "LINES": "24"})
+    parts = text.split("\r")
+    running = [part for part in parts if part.startswith("… running  nap")]
+    assert len(running) >= 3
+    assert max(len(part) for part in running) < 60
+    lines = [line.split("\r")[-1].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    assert not any("running  nap" in line for line in lines)  # written over
+    assert any(line.startswith("✓ success  nap") for line in lines)
 
 
 # --- a kernel ------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ class AsyncClient:
         self._listing = SharedCall(self.list)
         self._ids: dict[str, str] = {}  # name -> id, as listed last
         self._definitions: dict[str, Mapping[str, Any]] = {}  # by id, as shown last
+        self._learned: set[str] = set()  # ids that were asked for only to be shown
         self._missing: dict[str, str] = {}  # by id, what to say of those that are not there
 
     async def execute(
@@ -166,13 +167,11 @@ class AsyncClient:
                 return {}
         return self._definitions[workflow_id]
 
-    async def learn(self, workflow: str) -> None:
-        """Ask for a workflow's definition once, for `known_definition`; quietly nothing if it can't be had."""
-        try:
-            workflow_id = await self.workflow_id(workflow)
-        except FgnbError:
-            return
-        self._definitions.setdefault(workflow_id, await self._definition(workflow_id))
+    async def learn(self, workflow_id: str) -> None:
+        """Ask for a workflow's definition, once, for `known_definition`; quietly nothing if it can't be had."""
+        if workflow_id not in self._learned:
+            self._learned.add(workflow_id)
+            await self._definition(workflow_id)
 
     def known_definition(self, workflow_id: str | None) -> Mapping[str, Any] | None:
         """Return a workflow's definition as far as it was asked for before."""

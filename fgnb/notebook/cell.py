@@ -81,11 +81,10 @@ def run(given: Given, text: str, shell: InteractiveShell, connect: Callable[[], 
     if given.sweep is not None:
         return _sweep(order, session, shell)
     pending = session.submit(order.workflow, order.input, **order.options)
-    session.learn(order.workflow)
     if given.background:
         _keep(given, shell, pending)
         return None if given.quiet else pending
-    return _wait(order, pending, shell)
+    return _wait(order, pending, shell, session)
 
 
 # --- what is asked for ---------------------------------------------------------------------------
@@ -160,7 +159,7 @@ def _check_runs(given: Given, value: Any) -> None:
 # --- a run ---------------------------------------------------------------------------------------
 
 
-def _wait(order: Order, pending: PendingRun, shell: InteractiveShell) -> Any:
+def _wait(order: Order, pending: PendingRun, shell: InteractiveShell, session: Session) -> Any:
     given = order.given
     place = None if given.quiet else _Place(pending, shell)
     try:
@@ -176,6 +175,8 @@ def _wait(order: Order, pending: PendingRun, shell: InteractiveShell) -> Any:
             place.leave()
         raise
     _keep(given, shell, done)
+    if place is not None:
+        session.learn(done)
     if not given.no_check and not done.ok:
         if place is not None:
             place.show(done)
@@ -292,7 +293,6 @@ def _sweep(order: Order, session: Session, shell: InteractiveShell) -> Any:
         progress=not given.quiet,
         **_sweep_options(order),
     )
-    session.learn(order.workflow)
     if given.background:
         job.start()
         _keep(given, shell, job)
