@@ -25,6 +25,7 @@ from fgnb.render.graph_boxes import Box, Panel
 from fgnb.render.graph_marks import Marks
 from fgnb.render.graph_model import read
 from fgnb.render.layout import Link, layered
+from fgnb.render.straight import straighten
 from fgnb.runs.run import NodeError, Run
 from fgnb.runs.runset import RunSet
 from fgnb.runs.trace import Trace
@@ -413,6 +414,20 @@ def test_a_long_way_is_straight_between_its_ends():
     links = [Link(n, n + 1) for n in range(8)] + [Link(0, 8)]
     route = layered([(60, 30)] * 9, links).routes[-1]
     assert len({round(y, 6) for _, y in route.points[2:-2]}) == 1
+
+
+def test_a_way_that_passes_through_stays_straight_where_a_short_one_crosses_it():
+    # 0 and 3 are part of a long way; 1 leads to 2, across it
+    middles = straighten(
+        [[0, 1], [2, 3]],
+        before=[[], [], [1], [0]],
+        after=[[3], [2], [], []],
+        weak=set(),
+        heights=[2, 30, 30, 2],
+        gaps=[8, 14, 14, 8],
+        dummy=[True, False, False, True],
+    )
+    assert middles[0] == middles[3]
 
 
 def test_choices_that_do_not_need_to_cross_do_not():
