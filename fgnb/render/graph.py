@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fgnb.local.execution import Visit
     from fgnb.runs.run import Run
 
-WIDEST = 1400  # pixels up to which a picture shrinks with the page
+WIDEST = 1800  # pixels up to which a picture shrinks with the page
 ALT = 400  # characters of what a picture says to those who don't see it
 FAILURES = 10  # that are listed
 

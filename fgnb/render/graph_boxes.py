@@ -22,6 +22,7 @@ LINE = 15.0  # height of a line
 SIDE = 10.0  # between a box's side and its text
 INSIDE = 10.0  # around what is inside a box
 LEAST = 44.0  # width
+EDGES = 2000  # of a chain that are drawn, which takes a second: those after errors are left out first
 RING = 12.0  # what ends a way
 LEAD = 20.0  # room for the dot or ring beside a box
 APART = "no way leads here"
@@ -132,6 +133,9 @@ def _place(panel: Panel, nodes: Sequence[Node], chain: Chain, marks: Marks, top:
     boxes = [box_of(node, marks) for node in nodes]
     number = {node.key: at for at, node in enumerate(nodes)}
     edges = [edge for edge in chain.edges if edge.source in number and edge.target in number]
+    more = len(edges) - EDGES
+    if more > 0:
+        edges = sorted(edges, key=lambda edge: edge.kind == "error")[:EDGES]
     labels = [_broken(edge.label, "", LABEL) for edge in edges]
     links = [
         Link(
@@ -178,7 +182,11 @@ def _place(panel: Panel, nodes: Sequence[Node], chain: Chain, marks: Marks, top:
                 size=size,
             )
         )
-    return placed.width, placed.height
+    if more <= 0:
+        return placed.width, placed.height
+    told = f"{more:,} more ways are not drawn"
+    panel.captions.append(((0.0, top + placed.height + 4), Line(told, "quiet", told)))
+    return placed.width, placed.height + LINE + 4
 
 
 def box_of(node: Node, marks: Marks) -> Box:
