@@ -701,6 +701,16 @@ def test_a_hundred_thousand_runs_are_read_once():
     assert (Counting.reads, graph.failures[0].count) == (1, 10_000)
 
 
+def test_secrets_in_messages_are_masked():
+    message = '{"errorMessage": "refused", "password": "hunter2", "text": "' + "x" * 400 + '"}'
+    for text in (message, "no way to https://me:hunter2@example.com/"):
+        run = failed(NodeError(node_id="b", error_message=text))
+        for graph in (graph_of_run(THREE, run), graph_of_runs(THREE, [run])):
+            shown = [*graph._repr_mimebundle_().values(), graph.to_svg(), repr(graph.failures)]
+            assert "hunter2" not in "".join(shown)
+            assert "***" in graph.failures[0].message
+
+
 # --- where it is shown ---------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ class Graph(Shown):
     """A workflow drawn: its states from left to right, what is inside them, and what runs say of them.
 
     At the end of a cell it shows a picture, in a terminal a tree. `failures` are the nodes at which runs
-    failed, with the message and how many did.
+    failed, with the message (secrets masked) and how many did.
 
     >>> import fgnb
     >>> graph = fgnb.connect("local").workflow("order-triage").graph()
@@ -81,7 +81,7 @@ class Graph(Shown):
         parts.append(f'<div style="margin:4px 0">{self.picture(max_width=max_width)}</div>')
         if self.failures:
             rows = [
-                (html.span(failure.node, "font-weight:600"), f"{failure.count:,}", html.escape(failure.message))
+                (html.span(failure.node, "font-weight:600"), f"{failure.count:,}", html.words(failure.message))
                 for failure in self.failures[:FAILURES]
             ]
             parts.append(html.table(rows, head=["node", "failed", "message"]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from fgnb.local.execution import ROOM, VISIT, Place, Visit
 from fgnb.render.graph_model import Chain, Edge, Node
 from fgnb.render.text import one_line
+from fgnb.runs.redact import masked_text
 
 if TYPE_CHECKING:
     from fgnb.runs.run import Run
@@ -65,8 +66,7 @@ def of_run(chain: Chain, run: Run, visits: Sequence[Visit]) -> Marks:
     found = _visited(chain, visits) if visits else {}
     messages: dict[str, list[str]] = {}
     for error in run.node_errors:
-        kind = f"{error.error_type}: " if error.error_type else ""
-        messages.setdefault(error.node_id, []).append(one_line(kind + error.error_message[:MESSAGE]))
+        messages.setdefault(error.node_id, []).append(_told(error.error_type, error.error_message))
     cut = len(visits) and sum(VISIT + (len(v.input) if isinstance(v.input, dict) else 0) for v in visits) >= ROOM
     marks: dict[int, Mark] = {}
     known: set[str] = set()
@@ -110,7 +110,7 @@ def of_runs(chain: Chain, runs: Iterable[Run]) -> Marks:
             seen.add(error.node_id)
             failed[error.node_id] += 1
             kinds = messages.setdefault(error.node_id, Counter())
-            told = (error.error_type, error.error_message[:MESSAGE])
+            told = (error.error_type, error.error_message)
             if len(kinds) < KINDS or told in kinds:
                 kinds[told] += 1
     marks: dict[int, Mark] = {}
@@ -156,9 +156,15 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
+def _told(kind: str | None, message: str) -> str:
+    """Return a message for a reader: on one line, without secrets."""
+    message = one_line(masked_text(message)[:MESSAGE])
+    return f"{one_line(kind)}: {message}" if kind else message
+
+
 def _most_frequent(kinds: Counter[tuple[str | None, str]], number: int) -> str:
     (kind, message), most = kinds.most_common(1)[0]
-    told = one_line(f"{kind}: {message}" if kind else message)
+    told = _told(kind, message)
     return told if most == number else f"{told} ({most:,} times)"
 
 
@@ -243,7 +249,7 @@ def _mark(stay: _Stay, what: str) -> Mark:
     elif any(visit.failure is not None for visit in stay.attempts):
         look = "handled"
     told = failed[0].failure if failed else next((v.failure for v in stay.attempts if v.failure is not None), None)
-    message = "" if told is None else one_line(str(told.get("errorMessage", ""))[:MESSAGE]).replace(CLICHE, "", 1)
+    message = "" if told is None else _told(None, str(told.get("errorMessage", ""))).replace(CLICHE, "", 1)
     return Mark(look=look, notes=(" · ".join(notes),) if notes else (), message=message)
 
 
