@@ -89,6 +89,48 @@ def test_the_input_may_be_a_file(tmp_path: Path, name: str, text: str) -> None:
     assert json.loads(result.stdout)["output"]["sku"] == "A-1"
 
 
+def test_the_input_may_come_in() -> None:
+    for text in ('{"sku": "A-1"}', "sku: A-1\n"):
+        result = CliRunner().invoke(main, ["run", "order-triage", "-i", "@-", "--json"], input=text)
+        assert json.loads(result.stdout)["output"]["sku"] == "A-1"
+    result = CliRunner().invoke(main, ["run", "order-triage", "-i", "@-"], input='{"sku":')
+    assert result.exit_code == 2
+    assert "what came in: not JSON" in result.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_a_script_that_completes(shell: str) -> None:
+    result = fgnb("completion", shell)
+    assert result.exit_code == 0
+    assert "_FGNB_COMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("fgnb ru", {"run"}),
+        ("fgnb run order-", {"order-triage"}),
+        ("fgnb sweep b", {"batch-order"}),
+        ("fgnb run order-triage --ti", {"--timeout"}),
+        ("fgnb run order-triage --profile ", {"prod", "staging"}),
+    ],
+)
+def test_bash_completes_commands_options_workflows_and_profiles(tmp_path: Path, line: str, expected: set[str]) -> None:
+    (tmp_path / "fgnb.toml").write_text('[prod]\nregion = "cn-north-4"\n[staging]\nregion = "cn-north-4"\n')
+    words = line.split(" ")
+    asked = {"_FGNB_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-m", "fgnb"], env=os.environ | asked, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert {entry.partition(",")[2] for entry in done.stdout.split()} == expected
+
+
+def test_the_list_of_commands_is_not_cut() -> None:
+    listed = fgnb("--help").stdout.partition("Commands:")[2]
+    assert "..." not in listed
+    assert set(main.commands) == {row.split()[0] for row in listed.strip().splitlines()}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

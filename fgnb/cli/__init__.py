@@ -1,6 +1,6 @@
 """The command line: run workflows, look at what they did, check and deploy definitions, serve the embedded service."""
 
-from fgnb.cli import definitions, kept, runs, serving, sweeps
+from fgnb.cli import completing, definitions, kept, runs, serving, sweeps
 from fgnb.cli.group import main
 
 __all__ = ["main"]
@@ -15,5 +15,6 @@ for _command in (
     definitions.deploy,
     serving.serve,
     serving.demo,
+    completing.completion,
 ):
     main.add_command(_command)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fgnb.local.loading import CheckedFile
 
 
-@click.command()
+@click.command(short_help="List the workflows.")
 @connection
 @as_json_option
 def workflows(where: Where, as_json: bool) -> None:
@@ -40,7 +40,7 @@ _files = click.argument(
 )
 
 
-@click.command()
+@click.command(short_help="Check workflow definitions.")
 @_files
 @as_json_option
 @click.pass_context
@@ -86,7 +86,7 @@ def _file_record(file: CheckedFile) -> dict[str, Any]:
     }
 
 
-@click.command()
+@click.command(short_help="Create or update workflows.")
 @_files
 @click.option("--dry-run", is_flag=True, help="Send nothing, show what would change.")
 @connection

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from fgnb import __version__
+from fgnb.cli.completing import profile_names
 from fgnb.errors import FgnbError, FgnbWarning
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def connection(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say where to connect, as one argument `where` for `connected`."""
 
     @click.option("--endpoint", metavar="URL", help="A compatible service, or 'local'; default FGNB_ENDPOINT.")
-    @click.option("--profile", metavar="NAME", help="A profile of fgnb.toml; default FGNB_PROFILE, else 'default'.")
+    @click.option(
+        "--profile",
+        metavar="NAME",
+        shell_complete=profile_names,
+        help="A profile of fgnb.toml; default FGNB_PROFILE, else 'default'.",
+    )
     @click.option("--region", metavar="ID", help="A region of Huawei Cloud; default FGNB_REGION.")
     @functools.wraps(command)
     def with_where(*args: Any, endpoint: str | None, profile: str | None, region: str | None, **kwargs: Any) -> None:

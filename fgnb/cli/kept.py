@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fgnb.cli.completing import workflows
 from fgnb.cli.group import as_json_option, print_table
 from fgnb.errors import HistoryError, InputError
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-@click.command()
-@click.argument("workflow", required=False)
+@click.command(short_help="Show, export, import or delete the runs that were recorded.")
+@click.argument("workflow", required=False, shell_complete=workflows)
 @click.option("--status", multiple=True, metavar="STATUS", help="Only runs of this status; may be repeated.")
 @click.option("--since", metavar="TIME", help="Only runs since a time, or so long ago: 2026-11-24, 90s, 2h, 7d.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Only runs with this tag; may be repeated.")
@@ -98,7 +99,7 @@ def _show(runs: RunSet) -> None:
     print_table(heads, rows, one_line=True)
 
 
-@click.command()
+@click.command(short_help="Tell what differs between two sets of runs.")
 @click.argument("before")
 @click.argument("after")
 @click.option("--ignore", multiple=True, metavar="PATH", help="Leave a path out, with all below; may be repeated.")

@@ -9,15 +9,17 @@ from typing import Any
 
 import click
 
+from fgnb.cli.completing import workflows
 from fgnb.cli.group import INTERRUPTED, Where, as_json_option, connected, connection
 from fgnb.errors import RunInterrupted
 
 
-@click.command()
-@click.argument("workflow")
+@click.command(short_help="Run a workflow and show the result.")
+@click.argument("workflow", shell_complete=workflows)
 @click.option(
-    "-i", "--input", "source", metavar="JSON|@FILE", default="{}", help="The input; a file may be JSON or YAML."
-)
+    "-i", "--input", "source", metavar="JSON|@FILE", default="{}",
+    help="The input; a file may be JSON or YAML, and @- is what comes in.",
+)  # fmt: skip
 @click.option("-t", "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Default 310.")
 @connection
 @as_json_option
@@ -30,6 +32,7 @@ def run(ctx: click.Context, workflow: str, source: str, timeout: float | None, w
     \b
     fgnb run order-triage -i '{"sku": "A-100", "qty": 3}'
     fgnb run order-triage -i @order.yaml --json
+    jq .order export.json | fgnb run order-triage -i @-
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from fgnb.render.run import card_text
 
@@ -46,8 +49,11 @@ def run(ctx: click.Context, workflow: str, source: str, timeout: float | None, w
 
 def _read_input(source: str) -> Any:
     from fgnb import jsontext
-    from fgnb.local.loading import read_file
+    from fgnb.local.loading import read_file, read_text
 
+    if source == "@-":
+        with click.open_file("-", encoding="utf-8") as stream:
+            return read_text(stream.read(), "what came in")
     return read_file(Path(source[1:])) if source.startswith("@") else jsontext.loads(source)
 
 

@@ -10,7 +10,7 @@ import click
 from fgnb.errors import ConfigError
 
 
-@click.command()
+@click.command(short_help="Serve the embedded service to other programs.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address; others need --ak.")
 @click.option("--port", default=9000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--functions", multiple=True, metavar="FILE|MODULE", help="Python with @fgnb.function; repeatable.")
@@ -97,7 +97,7 @@ def _pair(option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-@click.command()
+@click.command(short_help="Show the main job in a terminal.")
 @click.pass_context
 def demo(ctx: click.Context) -> None:
     """Show the main job in a terminal: cells that run a workflow, and their DataFrames."""

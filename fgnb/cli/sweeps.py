@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fgnb.cli.completing import workflows
 from fgnb.cli.group import INTERRUPTED, Where, as_json_option, connected, connection
 from fgnb.errors import SweepStopped
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 DISPLAY = 0.25  # seconds between two updates of what is shown
 
 
-@click.command()
-@click.argument("workflow")
+@click.command(short_help="Run a workflow over each input in a file.")
+@click.argument("workflow", shell_complete=workflows)
 @click.argument("inputs", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", metavar="FILE", help="Write the runs to FILE: .parquet, .jsonl or .jsonl.gz.")
 @click.option("-c", "--concurrency", type=int, default=32, show_default=True, metavar="N", help="Runs at once.")

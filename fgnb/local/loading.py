@@ -32,19 +32,29 @@ def read_file(path: Path) -> Any:
         InputError: it is not YAML or JSON; names the file and the place.
     """
     try:
-        return _parsed(path.read_text("utf-8"), path)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        return read_text(path.read_text("utf-8"), str(path), suffix=path.suffix)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"can't read {path}: {_reason(error)}") from None
+
+
+def read_text(text: str, origin: str, *, suffix: str = "") -> Any:
+    """Return the value of a YAML or JSON text as `read_file` does; `origin` says in errors where it is from.
+
+    Raises:
+        InputError: it is not YAML or JSON; names the origin and the place.
+    """
+    try:
+        return _parsed(text, suffix)
+    except InputError as error:
+        raise InputError(f"{origin}: {error}") from None
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
     return str(error.strerror) if isinstance(error, OSError) else f"byte {error.start + 1:,} is not UTF-8"
 
 
-def _parsed(text: str, path: Path) -> Any:
-    if path.suffix == ".json" or (path.suffix not in YAML_SUFFIXES and text.lstrip().startswith(("{", "["))):
+def _parsed(text: str, suffix: str) -> Any:
+    if suffix == ".json" or (suffix not in YAML_SUFFIXES and text.lstrip().startswith(("{", "["))):
         return jsontext.loads(text)
     return yamltext.loads(text)
 
@@ -125,7 +135,7 @@ def check_file(path: Path) -> CheckedFile:
     """Read a file, and find everything that is wrong with it or the definition in it."""
     try:
         text = path.read_text("utf-8")
-        value = _parsed(text, path)
+        value = _parsed(text, path.suffix)
     except (OSError, UnicodeDecodeError) as error:
         return CheckedFile(path=path, problems=(Finding(message=f"can't be read: {_reason(error)}"),))
     except SyntaxProblem as error:
