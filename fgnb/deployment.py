@@ -33,7 +33,13 @@ _ABSENT: Any = object()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow(Shown):
-    """A workflow of the connected service; `definition` is as the service holds it."""
+    """A workflow of the connected service; `definition` is as the service holds it.
+
+    >>> import fgnb
+    >>> workflow = fgnb.connect("local").workflow("order-triage")
+    >>> workflow.definition["start"], [state["id"] for state in workflow.definition["states"]]
+    ('price', ['price', 'stock', 'decide', 'end'])
+    """
 
     name: str
     id: str
@@ -70,6 +76,9 @@ class Change:
     `path` is a JSONPath in which items of named lists stand by name: ``$.states[id=price].transition``.
     `kind` is ``added``, ``removed``, ``changed``, or ``type`` where the value is now of another JSON type.
     `before` is None where it was added and `after` where it was removed; otherwise None is null.
+
+    >>> Change("$.constants.unit", "changed", before=5, after=6).path
+    '$.constants.unit'
     """
 
     path: str
@@ -86,6 +95,11 @@ class Deployment(Shown):
     None in a dry run. `changes` holds what differs from the definition that the service held;
     everything, if it held none. `reordered` holds the paths of lists whose items stand in another
     order; that changes nothing, and nothing is sent for it alone.
+
+    >>> import fgnb
+    >>> session = fgnb.connect("local")
+    >>> session.deploy(session.workflow("order-triage").definition).action
+    'unchanged'
     """
 
     name: str

@@ -44,7 +44,12 @@ class Registry:
         return self.settings.endpoint.value
 
     def workflows(self) -> pd.DataFrame:
-        """Return the workflows of the service: index ``name``, with id, description and times."""
+        """Return the workflows of the service: index ``name``, with id, description and times.
+
+        >>> import fgnb
+        >>> fgnb.connect("local").workflows().index.tolist()[:2]
+        ['order-triage', 'batch-order']
+        """
         from fgnb.runs.frames import workflows_frame
 
         return workflows_frame(self.client.list())
@@ -54,6 +59,10 @@ class Registry:
 
         Raises:
             WorkflowNotFound: no workflow has this name or id.
+
+        >>> import fgnb
+        >>> fgnb.connect("local").workflow("order-triage")
+        <Workflow order-triage, 4 states>
         """
         return Workflow.of(self.client.show(workflow))
 

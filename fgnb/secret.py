@@ -23,6 +23,10 @@ class Secret:
 
     Raises:
         ConfigError: it is not a text, or empty.
+
+    >>> secret = Secret(" not-to-be-shown ")
+    >>> f"the secret is {secret}", secret.reveal() == "not-to-be-shown"
+    ('the secret is ***', True)
     """
 
     __slots__ = ("_reveal",)

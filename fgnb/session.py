@@ -40,7 +40,13 @@ if TYPE_CHECKING:
 
 
 class Session(Registry):
-    """A connection to a workflow service, the embedded one or any compatible; see `connect`."""
+    """A connection to a workflow service, the embedded one or any compatible; see `connect`.
+
+    >>> import fgnb
+    >>> session = fgnb.connect("local")
+    >>> session.run("order-triage", {"sku": "A-100"}).status, session.connection
+    ('success', 'local')
+    """
 
     def __init__(
         self,
@@ -132,6 +138,10 @@ class Session(Registry):
         """Run a workflow from a coroutine: ``await fgnb.arun(...)``.
 
         Arguments, result and errors are those of `run`; cancelling closes the connection.
+
+        >>> import asyncio, fgnb
+        >>> asyncio.run(fgnb.connect("local").arun("order-triage", {"sku": "A-100"})).status
+        'success'
         """
         prepared = prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
         recording = Recording(self._history, prepared, self.connection)
@@ -307,6 +317,12 @@ class Session(Registry):
         Raises:
             HistoryError: it is off, or can't be read.
             InputError: an argument is wrong.
+
+        >>> import fgnb
+        >>> session = fgnb.connect("local")
+        >>> run = session.run("order-triage", {"sku": "A-100"}, tags={"story": "docs"})
+        >>> session.history("order-triage", tags={"story": "docs"}, since="1h")[-1] == run
+        True
         """
         if self._history is None:
             raise HistoryError("the history is off (FGNB_HISTORY, or connect(history=...)): no run is recorded")

@@ -84,6 +84,12 @@ def connect(
 
     Raises:
         ConfigError: a setting is wrong, missing, or contradicts another one.
+
+    >>> import fgnb
+    >>> fgnb.connect("http://127.0.0.1:9000").describe().loc["endpoint", "value"]  # sends nothing
+    'http://127.0.0.1:9000'
+    >>> fgnb.connect("local")
+    <Session connected to local>
     """
     global _default
     settings = settle(

@@ -542,9 +542,10 @@ def patched(value: Any, changes: dict[Any, tuple[Any, Any]]) -> Any:
             holders = [value]
             for step in path[:-1]:
                 holders.append(holders[-1][step])
-            for holder, step in zip(reversed(holders), reversed(path), strict=True):
-                del holder[step]
-                if holder:
+            for depth in range(len(path) - 1, -1, -1):
+                del holders[depth][path[depth]]
+                refilled = any(each[:depth] == path[:depth] for each, (_, new) in changes.items() if new is not MISSING)
+                if holders[depth] or refilled:
                     break
     for path in sorted(changes, key=lambda path: [str(step).rjust(9) for step in path]):
         after = changes[path][1]

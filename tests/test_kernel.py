@@ -369,5 +369,5 @@ def test_a_run_that_a_dead_kernel_left_says_where_it_is() -> None:
     (place,) = (output for output in kernel.shown if output["kind"] == "display_data")
     assert "running  slow" in place["data"]["text/plain"]
     assert "If the kernel ends before it does, fgnb.history(&quot;slow&quot;) has it." in place["data"]["text/html"]
-    left = fgnb.history("slow")[-1]
+    left = fgnb.connect("local").history("slow")[-1]
     assert (left.input, left.status) == ({"a": "of a dead kernel"}, "unknown")

@@ -291,13 +291,14 @@ def test_a_loop_may_run_another_workflow(run):
 @pytest.mark.parametrize(("width", "most"), [(0, 12), (3, 3), (1, 1)])
 def test_the_batch_size_limits_how_many_iterations_run_at_once(run, functions, width, most):
     lock, now, seen = threading.Lock(), Counter(), []
+    together = threading.Barrier(most)  # each waits until as many run as may
 
     @functions.register
     def watched(event, context):
         with lock:
             now["running"] += 1
             seen.append(now["running"])
-        time.sleep(0.05)
+        together.wait(2.5)
         with lock:
             now["running"] -= 1
         return event["item"]

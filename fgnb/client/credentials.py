@@ -27,6 +27,9 @@ class AccessKey:
 
     Raises:
         ConfigError: one of them can't be what it should be; the message does not repeat it.
+
+    >>> AccessKey("AKIDEXAMPLE", "not-to-be-shown", expires_at="2026-12-01T00:00:00Z")
+    AccessKey('AKID…', secret_key=***, expires_at='2026-12-01T00:00:00Z')
     """
 
     access_key: str
@@ -74,6 +77,9 @@ class IamToken:
 
     Raises:
         ConfigError: one of them can't be what it should be; the message does not repeat it.
+
+    >>> IamToken("not-to-be-shown").name
+    'IAM token'
     """
 
     token: Secret

@@ -72,6 +72,15 @@ def validate(source: str | Path | Mapping[str, Any]) -> None:
         DefinitionError: with every problem found, each with its JSONPath and its state's id.
         ConfigError: the file can't be read.
         InputError: it is not YAML or JSON, or the definition has no JSON form; with the place.
+
+    >>> import fgnb
+    >>> definition = fgnb.connect("local").workflow("order-triage").definition
+    >>> fgnb.validate(definition)
+    >>> fgnb.validate(definition | {"start": "nowhere"})
+    Traceback (most recent call last):
+        ...
+    fgnb.errors.DefinitionError: workflow 'order-triage' has 1 problem
+      $.start: there is no state 'nowhere'
     """
     load_definition(source)
 

@@ -21,6 +21,9 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Raises:
         ConfigError: a value that an option does not have.
+
+    >>> import fgnb
+    >>> session = fgnb.connect("local", options=fgnb.Options(unresolved="null"))
     """
 
     sequential_input: Annotated[

@@ -50,6 +50,12 @@ def compare(
         TypeError: something else is given than runs, or sets of runs.
         ValueError: there are fewer than two runs.
         InputError: an option is wrong.
+
+    >>> import fgnb
+    >>> session = fgnb.connect("local")
+    >>> one, two = (session.run("order-triage", {"sku": "A-100", "qty": qty}) for qty in (1, 2))
+    >>> fgnb.compare(one, two).changed
+    ['input.qty', 'output.qty', 'output.total', 'output.left']
     """
     for one in given:
         if not isinstance(one, (Run, RunSet)):
@@ -84,7 +90,13 @@ def _place(baseline: int | str | Run | RunSet, given: Sequence[Run | RunSet]) ->
 
 
 class Comparison(Shown, ABC):
-    """What differs, as `frame`; `notes` say what could not be compared as it was asked for."""
+    """What differs, as `frame`; `notes` say what could not be compared as it was asked for.
+
+    >>> import fgnb
+    >>> run = fgnb.connect("local").run("order-triage", {"sku": "A-100"})
+    >>> isinstance(fgnb.compare(run, run), fgnb.Comparison)
+    True
+    """
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -121,6 +133,12 @@ class RunComparison(Comparison):
     Attributes:
         runs: the runs.
         baseline: the place among them of the one that the others are measured by.
+
+    >>> import fgnb
+    >>> session = fgnb.connect("local")
+    >>> one, two = (session.run("order-triage", {"sku": sku, "qty": 1}) for sku in ("A-100", "B-7"))
+    >>> fgnb.compare(one, two).rows["output.total"]
+    (49.9, 129.0)
     """
 
     def __init__(self, runs: Sequence[Run], *, rules: Rules, baseline: int = 0, keep_equal: bool = False) -> None:

@@ -44,6 +44,13 @@ class SetComparison(Comparison):
     Attributes:
         before, after: the sets.
         pairs: the runs that belong together.
+
+    >>> import fgnb
+    >>> session = fgnb.connect("local")
+    >>> before = session.sweep("order-triage", {"sku": ["A-100"], "qty": [1, 2]}, progress=False)
+    >>> after = session.sweep("order-triage", inputs=before, progress=False)
+    >>> fgnb.compare(before, after)
+    <SetComparison of 2 pairs: 0 changed, 0 regressions, 0 fixes>
     """
 
     def __init__(self, before: RunSet, after: RunSet, *, rules: Rules, on: str | Sequence[str] | None = None) -> None:

@@ -24,6 +24,13 @@ def read_runs(path: str | os.PathLike[str]) -> RunSet:
         InputError: it does not hold runs.
         OSError: it can't be read.
         ConfigError: Parquet needs ``fgnb[parquet]``.
+
+    >>> import fgnb, tempfile, pathlib
+    >>> runs = fgnb.RunSet([fgnb.connect("local").run("order-triage", {"sku": "A-100"})])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     runs.to_jsonl(pathlib.Path(folder) / "runs.jsonl")
+    ...     fgnb.read_runs(pathlib.Path(folder) / "runs.jsonl") == runs
+    True
     """
     return RunSet(iter_runs(path))
 

@@ -41,6 +41,11 @@ class Job(Watched):
         history: where each run is recorded, if anywhere.
         workers: who runs it, if not this process.
         show: whether progress is shown.
+
+    >>> import fgnb
+    >>> job = fgnb.connect("local").sweep("order-triage", {"sku": ["A-100"], "qty": range(5)}, background=True)
+    >>> job.wait(), job.progress.done
+    (<RunSet of 5: 5 success>, 5)
     """
 
     def __init__(

@@ -39,6 +39,11 @@ class PendingRun(Watched):
     """A run under way in the background; `future` gives the `Run`, whatever becomes of it.
 
     It shows itself live where a cell displays it, and in the end as the run's card.
+
+    >>> import fgnb
+    >>> pending = fgnb.connect("local").submit("order-triage", {"sku": "A-100"})
+    >>> pending.wait(timeout=10).ok, pending.done
+    (True, True)
     """
 
     def __init__(

@@ -27,6 +27,11 @@ class Preview(Shown):
         inputs: of a sweep, the first inputs; none where an iterator would give them, each only once.
         total: of a sweep, how many inputs there are, or None where that is not known.
         tags: what the run would be called here; they are not sent.
+
+    >>> import fgnb
+    >>> preview = fgnb.connect("local").preview("order-triage", {"sku": "A-100", "password": "x"})
+    >>> preview.method, preview.body
+    ('POST', {'input': {'sku': 'A-100', 'password': '***'}})
     """
 
     workflow: str

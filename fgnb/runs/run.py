@@ -37,6 +37,11 @@ class NodeError:
     `error_message` is the readable message: where the service sent the function runtime's failure
     object, it is that object's ``errorMessage``, and `error_type` and `stack_trace` (innermost call
     last) are its other members. The times are the service's, of one-second precision.
+
+    >>> import fgnb
+    >>> run = fgnb.connect("local").run("order-triage", {"sku": "A-100", "qty": 999}, check=False)
+    >>> run.node_errors[0].node, run.node_errors[0].error_type
+    ('Reserve-stock (stock)', 'OutOfStock')
     """
 
     node_id: str
@@ -121,6 +126,13 @@ class Run(Shown):
         http_status, error_code: of an answer other than a result, e.g. 429 and ``APIGW.0308``.
         raw: the service's answer as it came: a JSON value, or bytes if it is not JSON, as with a
             workflow that streams its result.
+
+    >>> import fgnb
+    >>> run = fgnb.connect("local").run("order-triage", {"sku": "A-100", "qty": 3}, tags={"try": 1})
+    >>> run.status, run.output["total"], run.node_errors
+    ('success', 149.7, ())
+    >>> run.frame[["status", "input.qty", "output.total", "tags.try"]].to_dict("records")
+    [{'status': 'success', 'input.qty': 3, 'output.total': 149.7, 'tags.try': 1}]
     """
 
     run_id: str = field(default_factory=new_run_id)

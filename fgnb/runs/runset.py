@@ -32,6 +32,13 @@ class RunSet(Shown, Sequence[Run]):
 
     ``runs[0]``, ``runs[1:3]``, ``runs["<run_id>"]`` and ``runs[mask]``, where the mask is a sequence
     of booleans such as ``runs.frame["status"] == "fail"``, a Series in any order; ``runs + more``.
+
+    >>> import fgnb
+    >>> runs = fgnb.connect("local").sweep("order-triage", {"sku": ["A-100", "Z-1"], "qty": [1, 2]}, progress=False)
+    >>> runs
+    <RunSet of 4: 2 success, 2 fail>
+    >>> runs[runs.frame["status"] == "fail"].errors["error_type"].tolist()
+    ['UnknownSku', 'UnknownSku']
     """
 
     def __init__(self, runs: Iterable[Run] = ()) -> None:

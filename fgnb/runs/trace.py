@@ -20,6 +20,12 @@ class Trace(Shown, Sequence[Visit]):
     Each has ``step.id``, ``step.name``, ``place`` (the branches and iterations around it), ``attempt``
     (from 1), ``input``, ``output``, ``begin``, ``end`` (seconds since the epoch) and ``failure`` (the
     function runtime's failure object, or None).
+
+    >>> import fgnb
+    >>> session = fgnb.connect("local")
+    >>> trace = session.trace(session.run("order-triage", {"sku": "A-100"}))
+    >>> [(visit.step.id, visit.attempt) for visit in trace]
+    [('price', 1), ('stock', 1), ('decide', 1), ('end', 1)]
     """
 
     execution_id: str
