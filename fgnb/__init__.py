@@ -1,15 +1,29 @@
 """FunctionGraph express workflows in Jupyter: cells and forms run them, DataFrames hold the results.
 
-    import fgnb
-    fgnb.connect("local")                          # the embedded service: no account, no port
-    run = fgnb.run("order-triage", {"sku": "A-100", "qty": 3})
-    run.status, run.output, run.frame, run.errors
-    fgnb.compare(run, fgnb.run("order-triage", {"sku": "B-7", "qty": 3}))
-    fgnb.form("order-triage")
-    fgnb.trace(run)                                # what happened at each state
-    fgnb.deploy("own.yaml", dry_run=True)          # your own workflow: checked, and what would change
+In a notebook, where ``%fgworkflow -h`` tells the options::
 
-In a notebook: ``%load_ext fgnb``, then cells that start with ``%%fgworkflow order-triage``.
+    %load_ext fgnb
+
+    %%fgworkflow order-triage -o run
+    sku: A-100
+    qty: {{ n }}
+
+The same in Python, on the embedded service, which needs no account::
+
+    import fgnb
+    fgnb.connect("local")                             # or region="cn-north-4", profile="prod", a URL
+    run = fgnb.run("order-triage", {"sku": "A-100", "qty": 3})
+    run.status, run.output, run.frame, run.errors     # the run, and DataFrames
+    runs = fgnb.sweep("order-triage", {"sku": ["A-100", "B-7"], "qty": range(1, 50)})
+    runs.frame, runs.errors, runs.summary(), runs.graph(), runs.plot.elapsed()
+
+Where it stands:
+
+- Connecting: `connect`, `Session`, `AccessKey`, `IamToken`, `Secret`
+- Running: `run`, `arun`, `submit`, `form`, `sweep`; `Run`, `NodeError`, `PendingRun`, `Job`, `RunSet`, `Preview`
+- Afterwards: `history`, `read_runs`, `compare`, `Comparison`, `RunComparison`, `SetComparison`, `trace`, `Trace`, `Graph`
+- Workflows: `workflows`, `workflow`, `Workflow`, `validate`, `deploy`, `Deployment`, `Change`, `function`, `Options`
+- Errors: ``help("fgnb.errors")`` shows the tree; every one says what happened, where, and what to do next.
 """
 
 from __future__ import annotations

@@ -35,6 +35,11 @@ def test_every_public_name_is_told_with_an_example(name: str) -> None:
     assert ">>> " in text, name
 
 
+@pytest.mark.parametrize("name", [name for name in fgnb.__all__ if not is_exception(name)])
+def test_the_first_page_of_help_leads_to_every_name(name: str) -> None:
+    assert f"`{name}`" in (fgnb.__doc__ or "")
+
+
 @pytest.mark.parametrize("name", [name for name in fgnb.__all__ if is_exception(name)])
 def test_every_exception_is_told_in_the_tree(name: str) -> None:
     assert name in (import_module("fgnb.errors").__doc__ or "").split()
