@@ -22,6 +22,19 @@ def cli_double(event, context):
     return {"n": 2 * event["n"]}
 """
 
+ENDLESS = """
+import asyncio
+import pathlib
+
+import fgnb
+
+
+@fgnb.function(timeout=100)
+async def cli_double(event, context):
+    pathlib.Path({begun!r}).touch()
+    await asyncio.sleep(60)
+"""
+
 SLOW = {
     "name": "slow",
     "mode": "EXPRESS",
@@ -333,14 +346,19 @@ def test_serve_names_every_file_that_is_wrong_not_only_the_first(here: Path) -> 
 
 
 def test_serve_ends_quietly_while_a_run_is_under_way(tmp_path: Path) -> None:
-    (tmp_path / "slow.json").write_text(json.dumps(SLOW))
+    (tmp_path / "double.yaml").write_text(DOUBLE)
+    begun = tmp_path / "begun"
+    (tmp_path / "slow.py").write_text(ENDLESS.format(begun=str(begun)))
     command = [sys.executable, "-m", "fgnb", "serve", "--port", "0", "--workflows", str(tmp_path)]
+    command += ["--functions", str(tmp_path / "slow.py")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         url = server.stdout.readline().split()[-1]
-        run = [sys.executable, "-m", "fgnb", "run", "slow", "--endpoint", url]
+        run = [sys.executable, "-m", "fgnb", "run", "double", "--endpoint", url]
         with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as client:
-            time.sleep(1.5)
+            until = time.monotonic() + 20
+            while not begun.exists() and time.monotonic() < until:
+                time.sleep(0.05)
             server.send_signal(signal.SIGINT)
             _, errors = server.communicate(timeout=10)
             shown, _ = client.communicate(timeout=10)

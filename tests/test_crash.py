@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 import fgnb
+from tests.conftest import unmeasured
 from tests.workflow_stub import WorkflowStub, success
 
 INPUTS = 800
@@ -40,7 +41,7 @@ def sweeping(tmp_path, stub, retry="", count=INPUTS):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     command = [sys.executable, str(program), stub.url, str(tmp_path / "history.db"), retry, str(count)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n", process.stderr.read()
     return process
 

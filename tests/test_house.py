@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fgnb
-from tests.conftest import ROOT
+from tests.conftest import ROOT, unmeasured
 
 PACKAGE = ROOT / "fgnb"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -24,7 +24,8 @@ def name(path: Path) -> str:
 
 
 def python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=unmeasured(), capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_arrows_point_down_only():

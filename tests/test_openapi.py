@@ -13,6 +13,7 @@ from fgnb.client.transport import HttpTransport
 from fgnb.local.openapi import OPERATIONS
 from fgnb.local.service import Service
 from fgnb.wire import Request
+from tests.conftest import unmeasured
 from tests.flows import PATH, PROJECT, action, end, flow, one_call, state
 from tests.schemas import SCHEMAS
 
@@ -173,7 +174,7 @@ def test_schemathesis_finds_nothing(serve, targets: Path):
     options = ["--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-color", "--request-timeout", "20"]
     done = subprocess.run(
         [*command, f"{serve}/openapi.json", *options, "--warnings", "off"],
-        cwd=targets.parent, capture_output=True, text=True, check=False, timeout=120,
+        cwd=targets.parent, env=unmeasured(), capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "Tested: 16" in done.stdout  # all but the document itself
