@@ -21,7 +21,8 @@ Where it stands:
 
 - Connecting: `connect`, `Session`, `AccessKey`, `IamToken`, `Secret`
 - Running: `run`, `arun`, `submit`, `form`, `sweep`; `Run`, `NodeError`, `PendingRun`, `Job`, `RunSet`, `Preview`
-- Afterwards: `history`, `read_runs`, `compare`, `Comparison`, `RunComparison`, `SetComparison`, `trace`, `Trace`, `Graph`
+- Afterwards: `history`, `read_runs`, `compare`, `Comparison`, `RunComparison`, `SetComparison`, `trace`, `Trace`,
+  `Graph`
 - Workflows: `workflows`, `workflow`, `Workflow`, `validate`, `deploy`, `Deployment`, `Change`, `function`, `Options`
 - Errors: ``help("fgnb.errors")`` shows the tree; every one says what happened, where, and what to do next.
 """

@@ -42,7 +42,7 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 
 def unmeasured() -> dict[str, str]:
-    """Return the environment for a process whose lines are not counted: one that is slow, or looks at its own modules."""
+    """Return the environment for a process that is not measured: a slow one, or one that looks at its own modules."""
     return {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_START"}
 
 
