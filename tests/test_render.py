@@ -177,6 +177,15 @@ def test_big_values_are_cut_in_the_display_and_said_to_be() -> None:
     assert "2,000,000 characters in all" in html
 
 
+@pytest.mark.parametrize("leaf", [1, None, {}, [], "", "hunter2"], ids=repr)
+def test_many_small_values_make_no_big_display(leaf: Any) -> None:
+    keys = [f"token{number}" if leaf == "hunter2" else f"key{number}" for number in range(30)]
+    deep = {a: {b: dict.fromkeys(keys, leaf) for b in keys} for a in keys}
+    table = [{a: [dict.fromkeys(keys[:12], leaf) for _ in range(30)] for a in keys[:12]} for _ in range(30)]
+    assert len(value_html(deep)) < 400_000
+    assert len(value_html(table)) < 400_000
+
+
 def test_a_list_of_objects_is_a_table() -> None:
     html = value_html([{"sku": "A", "qty": 1}, {"sku": "B", "left": None}])
     assert html.count("<tr") == 3

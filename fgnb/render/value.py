@@ -24,7 +24,7 @@ OPEN_DEPTH = 2  # levels that are open to begin with
 MAX_INLINE = 8  # items of a list that stand side by side
 MAX_TEXT = 300  # characters of a text that are open to begin with
 MAX_LONG = 4000  # characters that can be opened
-BUDGET = 40_000  # characters of HTML after which values are one line each: a card stays small
+BUDGET = 120_000  # characters of HTML after which values are one line each: a card stays small
 
 _KEYS = re.compile(r"[^.\[\]']+")
 _CODE = f"{html.MONO};font-size:12px"
@@ -106,8 +106,9 @@ class _Writer:
         self.left = BUDGET
 
     def value(self, value: Any, depth: int) -> str:
+        left = self.left
         written = self._value(value, depth)
-        self.left -= len(written) if not isinstance(value, (dict, list)) else 0  # those have counted their parts
+        self.left = left - len(written)  # with the parts, which have counted themselves
         return written
 
     def _value(self, value: Any, depth: int) -> str:
