@@ -1,7 +1,7 @@
 """The cell in an IPython shell: options, body, display, failures."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -45,6 +45,22 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
+
+
+class Broken(Mapping[str, Any]):
+    """A mapping that fails when it is read."""
+
+    def __getitem__(self, key: str) -> Any:
+        """Fail."""
+        raise RuntimeError("it can't be read")
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield a key."""
+        yield "a"
+
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return 1
 
 
 class RaisingShell(InteractiveShell):
@@ -139,6 +155,18 @@ def test_options_go_over_the_body_and_the_body_over_the_input_variable(shell: In
 def test_the_line_form_needs_no_body(shell: InteractiveShell) -> None:
     assert cell(shell, "%fgworkflow order-triage -p sku=A-1").output["qty"] == 1
     assert cell(shell, "got = %fgworkflow echo -p a=1\ngot.output") == {"a": 1}
+
+
+def test_a_line_in_a_function_sees_its_variables(shell: InteractiveShell) -> None:
+    code = (
+        "def call(n, given, earlier):\n    return get_ipython().run_line_magic('fgworkflow', {line!r})\ncall({values})"
+    )
+    run = cell(shell, code.format(line="echo -i given -p n={{n}} -o kept", values="5, {'a': 1}, None"), n=1)
+    assert run.input == {"a": 1, "n": 5}
+    assert shell.user_ns["kept"] is run
+    compared = cell(shell, code.format(line="echo -p n={{n}} --compare earlier", values="6, {}, kept"))
+    assert compared.frame.loc["input.n"].tolist() == [5, 6]
+    assert len(cell(shell, code.format(line="echo --sweep given", values="0, {'a': [1, 2]}, None"))) == 2
 
 
 def test_neither_line_nor_body_is_expanded_by_ipython(shell: InteractiveShell) -> None:
@@ -241,6 +269,9 @@ BAD_BODIES = [
     ("{'sku': 'A-1', 'coupon': None}", "None is Python's: write null", "line 1, column 26"),
     ("qty: {{ open_orders }}", "name 'open_orders' is not defined", "line 1, column 6"),
     ("sku A-1", "a text is not an input", "line 1, column 1"),
+    ('{ /* the first */ "sku": "A-1"}', "JSON has no comments", "line 1, column 3"),
+    ('{"qty": 1, // the second\n "sku": "A-1"}', "JSON has no comments", "line 1, column 12"),
+    ("qty: {{ broken }}", "in {{ broken }}: RuntimeError: it can't be read", "line 1, column 6"),
     ("sku: !!python/object:os.system x", "tag", "line 1, column 6"),
 ]
 
@@ -264,7 +295,7 @@ def test_a_bad_body_is_a_short_error_sends_nothing_and_loses_nothing(
 
 def refused(shell: InteractiveShell, text: str) -> fgnb.FgnbError:
     """Run a cell that must be refused before anything is sent, and return its error."""
-    shell.user_ns.update(kept="old", quantity=1, customer=2, strange={"x": {1}})
+    shell.user_ns.update(kept="old", quantity=1, customer=2, strange={"x": {1}}, broken=Broken())
     sent: list[str] = []
     service = shortcuts.current()._service
     assert service is not None

@@ -1,8 +1,9 @@
 """The cell in a real kernel: interrupts, error outputs, output routing."""
 
 import contextlib
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Empty
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 
 import fgnb
+from tests.stub import Behaviour, Stub, answer, stall
+from tests.workflow_stub import LISTED, success
 
 SLOW = """
 slow = {
@@ -166,6 +169,27 @@ def test_an_interrupt_gives_the_prompt_back_within_a_second(
     assert after.outputs[0]["data"]["text/plain"].startswith("✓ success")
 
 
+def late(seconds: float, behaviour: Behaviour) -> Behaviour:
+    """Behave so after a while."""
+
+    def behave(connection: socket.socket) -> object:
+        time.sleep(seconds)
+        return behaviour(connection)
+
+    return behave
+
+
+def test_an_interrupt_while_the_picture_is_asked_for_keeps_the_run_and_its_card(
+    kernel: Kernel, stub: Callable[..., Stub]
+) -> None:
+    server = stub(answer(200, LISTED), late(1, answer(*success({"a": 1}))), stall)
+    assert kernel.run(f"session = fgnb.connect({server.url!r})").status == "ok"
+    card, error = interrupted_within_a_second(kernel, "%%fgworkflow echo -o run\na: 1\n").outputs
+    assert card["data"]["text/plain"].startswith("✓ success  echo")
+    assert (error["ename"], error["evalue"]) == ("RunInterrupted", "echo: success, and interrupted after that")
+    assert kernel.value("run.ok") == "True"
+
+
 def test_an_interrupt_while_awaiting_gives_the_prompt_back_within_a_second(kernel: Kernel) -> None:
     interrupted_within_a_second(kernel, "await fgnb.arun('slow')")
     assert kernel.value("(await fgnb.arun('order-triage', {'sku': 'A-1'})).status") == "'success'"
@@ -226,10 +250,10 @@ def test_keys_are_asked_for_without_echo_and_leave_no_trace(kernel: Kernel) -> N
     )
     kernel.client.shell_channel.send(message)
     asked = []
-    for answer in ("AKOFPROMPT", "canary-of-the-prompt"):
+    for typed in ("AKOFPROMPT", "canary-of-the-prompt"):
         request = kernel.client.get_stdin_msg(timeout=20)
         asked.append(request["content"])
-        kernel.client.input(answer)
+        kernel.client.input(typed)
     reply = kernel.finish(message["header"]["msg_id"])
     assert reply.status == "ok"
     assert [(each["prompt"], each["password"]) for each in asked] == [
@@ -310,6 +334,42 @@ def test_a_line_in_a_loop_shows_nothing_but_its_places(local: Kernel) -> None:
     reply = local.run("for n in range(3):\n    got = %fgworkflow order-triage -p sku=A-1 -p qty={{n}}\ngot.input")
     (output,) = reply.outputs
     assert output["data"]["text/plain"] == "{'sku': 'A-1', 'qty': 2}"
+
+
+def test_a_line_whose_value_nobody_shows_says_nothing_more(local: Kernel) -> None:
+    (place,) = local.run("got = %fgworkflow nap").outputs
+    assert place["data"]["text/plain"].startswith("✓ success  nap")
+    assert local.run("got").outputs[0]["kind"] == "execute_result"
+
+
+def test_slow_lines_in_one_cell_become_cards_each_in_its_place(local: Kernel) -> None:
+    reply = local.run(
+        "runs = []\nfor n in range(2):\n    got = %fgworkflow nap -p n={{n}}\n    runs.append(got)\nruns[0]"
+    )
+    assert [output["kind"] for output in reply.outputs] == ["display_data"] * 2
+    assert [output["data"]["text/plain"].split()[6:8] for output in reply.outputs] == [["n", "0"], ["n", "1"]]
+    for n in range(2):
+        (again,) = local.run(f"runs[{n}]").outputs
+        assert again["kind"] == "execute_result"
+
+
+def test_other_values_of_the_same_type_are_shown_beside_a_slow_line(local: Kernel) -> None:
+    assert local.run("other = fgnb.run('order-triage', {'sku': 'A-1'})").status == "ok"
+    code = "got = %fgworkflow nap\nhandle = display(other, display_id=True)\nhandle.update(other)\ngot"
+    place, shown = local.run(code).outputs
+    assert place["data"]["text/plain"].startswith("✓ success  nap")
+    assert shown["data"]["text/plain"].startswith("✓ success  order-triage")
+
+
+def test_a_place_where_nothing_came_of_a_run_does_not_say_that_it_is_running(
+    kernel: Kernel, stub: Callable[..., Stub]
+) -> None:
+    server = stub(late(0.8, answer(200, LISTED)))
+    assert kernel.run(f"session = fgnb.connect({server.url!r})").status == "ok"
+    place, error = kernel.run("%%fgworkflow ecko -o run\na: 1\n").outputs
+    assert "running" in place["states"][0]["text/plain"]
+    assert place["data"]["text/plain"].startswith("WorkflowNotFound: no workflow is called 'ecko'")
+    assert error["ename"] == "WorkflowNotFound"
 
 
 def test_an_interrupted_sweep_ends_clean_stops_run_all_and_keeps_its_runs(local: Kernel) -> None:

@@ -3,8 +3,10 @@
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -69,6 +71,7 @@ def test_the_readme_shows_the_table() -> None:
         ("echo --show farme", "did you mean frame?"),
         ("echo --as xml", "--as takes one of json, yaml, python, request"),
         ("echo --compare customer", "--compare takes a variable that holds a run, or runs; customer is a int"),
+        ("echo --compare empty", "--compare takes a run, or runs; empty holds none"),
         ("echo --compare rnu", "--compare: name 'rnu' is not defined; did you mean run?"),
         ("echo --sweep grid --compare run", "--compare takes a variable that holds runs, as of an earlier sweep"),
         ("echo --profile nowhere", "no profile is called 'nowhere'"),
@@ -80,7 +83,7 @@ def test_the_readme_shows_the_table() -> None:
     ],
 )
 def test_a_contradiction_is_a_short_error_and_sends_nothing(shell: InteractiveShell, line: str, message: str) -> None:
-    shell.user_ns.update(run=fgnb.run("order-triage", {"sku": "A-1"}), grid={"a": [1, 2]})
+    shell.user_ns.update(run=fgnb.run("order-triage", {"sku": "A-1"}), grid={"a": [1, 2]}, empty=fgnb.RunSet([]))
     assert message in str(refused(shell, f"%%fgworkflow {line}\nsku: A-1\n"))
 
 
@@ -206,6 +209,13 @@ def test_compare_gives_what_differs(shell: InteractiveShell) -> None:
     assert sets.counts["equal"] == 2
 
 
+def test_a_run_is_compared_with_what_its_variable_held_before(shell: InteractiveShell) -> None:
+    before = cell(shell, "%%fgworkflow echo -o run\nqty: 3\n")
+    comparison = cell(shell, "%%fgworkflow echo -o run --compare run\nqty: 4\n")
+    assert comparison.runs == (before, shell.user_ns["run"])
+    assert comparison.changed == ["input.qty", "output.qty"]
+
+
 def test_a_failing_run_is_compared_before_the_cell_fails(shell: InteractiveShell) -> None:
     before = cell(shell, "%%fgworkflow order-triage\nsku: A-100\nqty: 1\n")
     shell.user_ns["before"] = before
@@ -228,6 +238,12 @@ def test_in_the_background_the_value_is_a_handle(shell: InteractiveShell) -> Non
     job = cell(shell, "%fgworkflow echo --background --sweep grid -q -o job", grid={"a": [1, 2]})
     assert job is None
     assert len(shell.user_ns["job"].wait(10)) == 2
+
+
+def test_only_cancel_gives_up_what_a_handle_stands_for(shell: InteractiveShell) -> None:
+    pending = cell(shell, "%fgworkflow echo --background")
+    assert not pending.future.cancel()
+    assert pending.wait(10).ok
 
 
 def test_a_handle_tells_what_it_could_not_do(shell: InteractiveShell) -> None:
@@ -328,6 +344,9 @@ VALUES = {
     "customer": Customer(7, True),
     "half": Decimal("0.50"),
     "grid": {"qty": [1, 2]},
+    "view": MappingProxyType({"id": 1, "secret": "hunter2"}),
+    "day": date(2026, 11, 27),
+    "at": datetime(2026, 11, 27, 12, 30, tzinfo=UTC),
 }
 CELLS = [
     ("echo", "a: 1\n", 'fgnb.run("echo", {"a": 1})'),
@@ -338,7 +357,13 @@ CELLS = [
     ("echo -i cfg -p c.d=9 -p x.y=1", "", None),
     ("echo -i customer -p id=8", "", None),
     ("echo -p c.x={{n}}", "c: {{ cfg }}\n", None),
+    ("echo -i view -p id=8 -p c.d=1", "", 'fgnb.run("echo", {**view, "id": 8, "c": {"d": 1}})'),
     ("echo --as python", '{"a": [n,\n  half]}', None),
+    ("echo --as python", '{"a": n}  # a note', "fgnb.run(\"echo\", {'a': n})"),
+    ("echo --as python", "n, half", 'fgnb.run("echo", (n, half))'),
+    ("echo", "a: {{ n # a note }}\nb: {{ n, 2 }}\nc: {{\n n # a note\n}}", None),
+    ("echo", 'a: \'no {{ cfg["a"] }}{} \\ " {{ n }} {{{{\'', None),
+    ("echo", "a: '{{ day }} {{ at }} {{ at + day.resolution }} {{ True }} {{ cfg }} {{ n, n }} {{ None }}'", None),
     ("echo", "text: '{{ name }} and {{ half }} {braces}'\n{{ name }}: {{ [n,\n n] }}", None),
     ("echo -t 5 -H a={{n}} --tag k=1 --no-check", "", None),
     ("echo", "long: " + "x" * 120 + "\nlist: [1, 2, {a: " + "y" * 60 + "}]", None),
@@ -360,6 +385,18 @@ def test_the_code_of_a_cell_sends_the_same(shell: InteractiveShell, line: str, b
     again = eval(source.partition(" = ")[2] if source.startswith("run = ") else source, namespace)
     assert exact(again.input) == exact(run.input)
     assert (again.headers, again.tags) == (run.headers, run.tags)
+
+
+def test_the_code_shows_no_secret_that_only_a_variable_holds(shell: InteractiveShell) -> None:
+    kept = {"token": "hunter2", "n": 1, "inner": {"password": "hunter2", "m": 1}}
+    shell.user_ns.update(kept=kept, view=MappingProxyType(kept), words=iter(["hunter2", "hunter3"]))
+    for line, body in (
+        ("-H 'authorization=Bearer {{ kept[\"token\"] }}'", "a: 1"),
+        ("", "a: 'x {{ kept[\"token\"] }}'\nb: 'x {{ kept }}'\nc: '{{ next(words) }}'"),
+        ("-i kept -p inner.m=2", ""),
+        ("-i view -p n=2", ""),
+    ):
+        assert "hunter" not in cell(shell, f"%%fgworkflow echo --code {line}\n{body}\n")
 
 
 def test_the_code_of_sweeps_handles_and_profiles(shell: InteractiveShell) -> None:

@@ -16,6 +16,7 @@ from fgnb.errors import InputError, SyntaxProblem
 from fgnb.notebook.template import ExpressionProblem, Template, place_of, told
 from fgnb.values import to_json
 
+NO_COMMENTS = "JSON has no comments"
 _PYTHON = "<body>"
 _ODD_SPACE = re.compile("[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]")  # as pages and editors put them in
 _ODD_INDENT = re.compile(f"^[ {_ODD_SPACE.pattern[1:]}+", re.MULTILINE)
@@ -49,9 +50,9 @@ def read(
         try:
             value = _from_json(template.as_json())
         except SyntaxProblem as problem:
-            json_problem = template.with_source(problem)
-            if form == "json":
-                raise _without_comments(template, json_problem) from None
+            json_problem = _without_comments(template, template.with_source(problem))
+            if form == "json" or json_problem.reason == NO_COMMENTS:  # YAML would take it as part of a key
+                raise json_problem from None
         else:
             return template.filled(value)
     try:
@@ -64,7 +65,7 @@ def read(
             raise yaml_problem from None
         # Whichever reader came further understood the text better.
         json_further = (json_problem.line, json_problem.column) >= (yaml_problem.line, yaml_problem.column)
-        raise _without_comments(template, json_problem, json_problem if json_further else yaml_problem) from None
+        raise (json_problem if json_further else yaml_problem) from None
     if isinstance(value, str):
         message = "a text is not an input: write JSON, or YAML such as  qty: 3"
         line, column = place_of(text, len(text) - len(text.lstrip()))
@@ -88,11 +89,11 @@ def _with_plain_indents(text: str) -> str:
     return _ODD_INDENT.sub(lambda found: " " * len(found[0]), text) if _ODD_SPACE.search(text) else text
 
 
-def _without_comments(template: Template, found: SyntaxProblem, better: SyntaxProblem | None = None) -> SyntaxProblem:
+def _without_comments(template: Template, found: SyntaxProblem) -> SyntaxProblem:
     """Return the problem to tell: a comment is the likeliest reason where one stands."""
     if found.source.split("\n")[found.line - 1][found.column - 1 :].startswith(("//", "/*")):
-        return template.problem("JSON has no comments", found.line, found.column)
-    return better or found
+        return template.problem(NO_COMMENTS, found.line, found.column)
+    return found
 
 
 def python_value(text: str, namespace: Mapping[str, Any]) -> Any:
@@ -113,7 +114,12 @@ def python_value(text: str, namespace: Mapping[str, Any]) -> Any:
         line = (lines[0] or 2) - 1 if lines else 1
         message = told(error, namespace)
         raise SyntaxProblem(message, source=text, line=line, column=1) from None
-    return to_json(value)
+    try:
+        return to_json(value)
+    except InputError:
+        raise
+    except Exception as error:  # a mapping, or a model, that fails when it is read
+        raise InputError(told(error, namespace)) from None
 
 
 def read_request(

@@ -1,12 +1,7 @@
-"""One cell from its line and body to what it shows: a run, a sweep, a handle, a dry run, the code.
-
-The place where a run shows its elapsed time becomes its card. Since that is shown already, the cell's
-value, which is the run, is not shown once more.
-"""
+"""One cell from its line and body to what it shows: a run, a sweep, a handle, a dry run, the code."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,10 +13,11 @@ from fgnb.errors import InputError, RunInterrupted, SweepInterrupted, SweepStopp
 from fgnb.notebook import body, code
 from fgnb.notebook.arguments import Given
 from fgnb.notebook.code import Code, CodeTemplate, plain
-from fgnb.notebook.progress import Cell, Terminal, open_display
+from fgnb.notebook.place import Place
 from fgnb.notebook.template import Template
 from fgnb.paths import Path, assign, parse_path
 from fgnb.runs.compare import compare
+from fgnb.runs.redact import masked
 from fgnb.runs.run import Run, describe_failure
 from fgnb.runs.runset import RunSet
 from fgnb.values import to_json
@@ -29,11 +25,7 @@ from fgnb.values import to_json
 if TYPE_CHECKING:
     from fgnb.runs.pending import PendingRun
     from fgnb.runs.preview import Preview
-    from fgnb.runs.views import View
     from fgnb.session import Session
-
-SOON = 0.3  # seconds after which a run shows its elapsed time
-EVERY = 0.2  # seconds between two paintings of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +36,7 @@ class Order:
     input: Any
     headers: dict[str, str]
     tags: dict[str, Any]
+    earlier: Any  # what ``--compare`` names, as it was before the run
 
     @property
     def workflow(self) -> str:
@@ -60,26 +53,28 @@ class Order:
         }
 
 
-def run(given: Given, text: str, shell: InteractiveShell, connect: Callable[[], Session]) -> Any:
+def run(
+    given: Given, text: str, shell: InteractiveShell, namespace: Mapping[str, Any], connect: Callable[[], Session]
+) -> Any:
     """Do what a cell asks for, and return its value.
 
     Args:
         given: its line.
         text: its body.
-        shell: whose variables it may use and set.
+        shell: whose variables it may set.
+        namespace: the variables that it may use.
         connect: gives the session.
     """
-    namespace = shell.user_ns
     order = _read(given, text, namespace)
     if given.code:
         return PythonCode(_code(order))
     if given.compare is not None:
-        _check_runs(given, namespace[given.compare])
+        _check_runs(given, order.earlier)
     session = connect()
     if given.dry_run:
         return _preview(order, session, namespace)
     if given.sweep is not None:
-        return _sweep(order, session, shell)
+        return _sweep(order, session, shell, namespace)
     pending = session.submit(order.workflow, order.input, **order.options)
     if given.background:
         _keep(given, shell, pending)
@@ -95,7 +90,7 @@ def _read(given: Given, text: str, namespace: Mapping[str, Any]) -> Order:
     value, headers = _input(given, text, namespace, kind)
     headers = headers | {key: body.read_text(said, namespace, kind=kind) for key, said in given.headers}
     tags = {key: _option("--tag", key, said, namespace, kind) for key, said in given.tags}
-    return Order(given, value, headers, tags)
+    return Order(given, value, headers, tags, namespace[given.compare] if given.compare is not None else None)
 
 
 def _input(given: Given, text: str, namespace: Mapping[str, Any], kind: type[Template]) -> tuple[Any, dict[str, str]]:
@@ -107,7 +102,7 @@ def _input(given: Given, text: str, namespace: Mapping[str, Any], kind: type[Tem
     elif text.strip():
         over = body.read(text, namespace, given.read_as, kind=kind)
         if given.read_as == "python" and given.code:
-            over = Code(f"({text.strip()})" if "\n" in text.strip() else text.strip(), over)
+            over = Code(code.standing_alone(text), over)
     if given.input is None:
         return _with_params(given, over, {}, namespace, kind), headers
     variable = namespace[given.input]
@@ -116,7 +111,8 @@ def _input(given: Given, text: str, namespace: Mapping[str, Any], kind: type[Tem
         return (Code(given.input, value) if given.code else value), headers
     if not isinstance(value, dict) or not isinstance(plain(over), dict):
         raise InputError("-i and a body or -p go together only where both are objects")
-    over = _with_params(given, over, value, namespace, kind)
+    # Of code, what stands beside a key that is set below is shown, and saved with the notebook.
+    over = _with_params(given, over, masked(value) if given.code else value, namespace, kind)
     return (code.merged(given.input, variable, over) if given.code else value | over), headers
 
 
@@ -154,6 +150,8 @@ def _check_runs(given: Given, value: Any) -> None:
     if not fits:
         wanted = "runs, as of an earlier sweep" if given.sweep is not None else "a run, or runs"
         raise InputError(f"--compare takes a variable that holds {wanted}; {given.compare} is a {type(value).__name__}")
+    if given.sweep is None and isinstance(value, RunSet) and not len(value):
+        raise InputError(f"--compare takes a run, or runs; {given.compare} holds none")
 
 
 # --- a run ---------------------------------------------------------------------------------------
@@ -161,48 +159,65 @@ def _check_runs(given: Given, value: Any) -> None:
 
 def _wait(order: Order, pending: PendingRun, shell: InteractiveShell, session: Session) -> Any:
     given = order.given
-    place = None if given.quiet else _Place(pending, shell)
+    place = None if given.quiet else Place(pending, shell)
+    interrupted = False
     try:
-        done = pending.wait(tick=place.tick if place is not None else None)
-    except KeyboardInterrupt:
-        done = pending.give_up()
-        _keep(given, shell, done)
-        if place is not None:
-            place.end(done)
-        raise RunInterrupted(describe_failure(done), done) from None
+        try:
+            done = pending.wait(tick=place.tick if place is not None else None)
+        except KeyboardInterrupt:
+            interrupted = True
+            done = pending.give_up()
     except BaseException:
         if place is not None:
-            place.leave()
+            place.end()
         raise
     _keep(given, shell, done)
+    if interrupted:
+        if place is not None:
+            place.end()
+        raise RunInterrupted(describe_failure(done), done) from None
     if place is not None:
-        session.learn(done)
+        _learn(place, done, session)
     if not given.no_check and not done.ok:
         if place is not None:
             place.show(done)
             if given.compare is not None:
-                display(_compared(given, shell, done))  # type: ignore[no-untyped-call]
+                display(_compared(order, done))  # type: ignore[no-untyped-call]
         done.raise_for_status()
     if place is None:
         return None
-    return place.becomes(_value(given, shell, done))
+    try:
+        value = _value(order, done)
+    except BaseException:
+        place.show(done)
+        raise
+    return place.becomes(value)
 
 
-def _value(given: Given, shell: InteractiveShell, done: Run | RunSet) -> Any:
+def _learn(place: Place, done: Run, session: Session) -> None:
+    try:
+        session.learn(done)
+    except KeyboardInterrupt:  # the run has ended, so that nothing is lost but the cells that were to come
+        place.show(done)
+        raise RunInterrupted(f"{done.workflow}: {done.status}, and interrupted after that", done) from None
+
+
+def _value(order: Order, done: Run | RunSet) -> Any:
     """Return what the cell gives."""
-    if given.compare is not None:
-        return _compared(given, shell, done)
-    if given.show == "frame":
+    show = order.given.show
+    if order.given.compare is not None:
+        return _compared(order, done)
+    if show == "frame":
         return done.frame
-    if given.show == "errors":
+    if show == "errors":
         return done.errors
-    if given.show == "output":
+    if show == "output":
         return done.output if isinstance(done, Run) else done.outputs
     return done
 
 
-def _compared(given: Given, shell: InteractiveShell, done: Run | RunSet) -> Any:
-    earlier = shell.user_ns[given.compare or ""]
+def _compared(order: Order, done: Run | RunSet) -> Any:
+    earlier = order.earlier
     several = isinstance(earlier, RunSet) and isinstance(done, Run)
     return compare(*earlier, done) if several else compare(earlier, done)
 
@@ -212,83 +227,14 @@ def _keep(given: Given, shell: InteractiveShell, value: Any) -> None:
         shell.user_ns[given.out] = value
 
 
-class _Place:
-    """Where a run that takes a while shows its elapsed time, and then what the cell gives."""
-
-    def __init__(self, pending: PendingRun, shell: InteractiveShell) -> None:
-        self._pending = pending
-        self._shell = shell
-        self._view: View | None = None
-        self._next = time.monotonic() + SOON
-
-    def tick(self) -> None:
-        """Paint the elapsed time, if it is time; in this thread, so that all front ends show it."""
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + EVERY
-            state = self._pending.waiting
-            if self._view is None:
-                self._view = open_display(state)
-            self._view.update(state)
-
-    def show(self, value: Any) -> None:
-        """Show a value in this place, or if there is none yet, as a display of its own."""
-        if isinstance(self._view, Cell):
-            self._view.put_value(value)
-        else:
-            self.leave()
-            display(value)  # type: ignore[no-untyped-call]
-
-    def end(self, done: Run) -> None:
-        """Show a run that was given up, if anything was shown before."""
-        if isinstance(self._view, Cell):
-            self._view.put_value(done)
-        self.leave()
-
-    def leave(self) -> None:
-        """Leave a terminal's line as it was; a cell keeps what it shows."""
-        if isinstance(self._view, Terminal):
-            self._view.erase()
-
-    def becomes(self, value: Any) -> Any:
-        """Return a value that the cell is going to show: here, if there is a place already."""
-        if isinstance(self._view, Cell):
-            self._view.put_value(value)
-            _show_no_more(self._shell, value)
-        self.leave()
-        return value
-
-
-def _show_no_more(shell: InteractiveShell, value: Any) -> None:
-    """Have IPython not show this value at the end of the cell; ``Out`` and ``_`` have it all the same."""
-    formatter: Any = shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
-    kind = type(value)
-
-    def restore() -> None:
-        if formatter.for_type(kind) is swallow:
-            formatter.pop(kind)
-            if before is not None:
-                formatter.for_type(kind, before)
-        if restore in shell.events.callbacks["post_run_cell"]:
-            shell.events.unregister("post_run_cell", restore)
-
-    def swallow(shown: Any) -> None:
-        restore()
-        if shown is not value:
-            display(shown)  # type: ignore[no-untyped-call]
-
-    before = formatter.for_type(kind, swallow)
-    shell.events.register("post_run_cell", restore)
-
-
 # --- a sweep -------------------------------------------------------------------------------------
 
 
-def _sweep(order: Order, session: Session, shell: InteractiveShell) -> Any:
+def _sweep(order: Order, session: Session, shell: InteractiveShell, namespace: Mapping[str, Any]) -> Any:
     given = order.given
     job = session.plan_sweep(
         order.workflow,
-        shell.user_ns[given.sweep or ""],
+        namespace[given.sweep or ""],
         base=order.input or None,
         progress=not given.quiet,
         **_sweep_options(order),
@@ -307,7 +253,7 @@ def _sweep(order: Order, session: Session, shell: InteractiveShell) -> Any:
         message = f"{order.workflow}: the sweep was interrupted after {len(runs):,} runs"
         told = f"; {given.out} has them" if given.out is not None else ""
         raise SweepInterrupted(message + told, runs)
-    return None if given.quiet else _value(given, shell, runs)
+    return None if given.quiet else _value(order, runs)
 
 
 def _sweep_options(order: Order) -> dict[str, Any]:

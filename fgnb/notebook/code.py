@@ -6,12 +6,15 @@ is wrong with one is told here, too, and a text is put together as the cell woul
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from typing import Any
 
 from fgnb.notebook.template import Expression, Template, as_text
+from fgnb.runs.redact import masked
 from fgnb.values import to_json
 
 WIDTH = 88  # columns of a line of code, as formatters have it
@@ -47,39 +50,52 @@ class CodeTemplate(Template):
         return Code(_source(expression), self.value(expression))
 
     def joined(self, parts: Sequence[str | Expression]) -> str:
-        """Return the text as an f-string would give it."""
+        """Return the text as an f-string would give it, or `str.format` where a source is none for an f-string."""
         if all(isinstance(part, str) for part in parts):
             return "".join(part for part in parts if isinstance(part, str))
-        text, source = "", ""
-        for part in parts:
-            if isinstance(part, str):
-                text += part
-                source += repr(part)[1:-1].replace("{", "{{").replace("}", "}}") if part else ""
-                continue
-            value = as_text(self.value(part))
-            text += value
-            source += self._inserted(part, value)
+        inserted = [part if isinstance(part, str) else self._inserted(part) for part in parts]
+        text = "".join(str(part.value) if isinstance(part, Code) else part for part in inserted)
+        sources = [part.source for part in inserted if isinstance(part, Code)]
+        if not sources:
+            return text
+        plain = all(_NO_PART_OF_AN_F_STRING.isdisjoint(source) for source in sources)
         # repr chooses the quotes by what a part holds: one that holds others is no part of an f-string.
-        quoted = f"f'{source}'"
-        return CodeText.of(text, quoted if _gives(quoted, text, self.namespace) else repr(text))
+        source = "".join(
+            f"{{{part.source if plain else ''}}}" if isinstance(part, Code) else _literal(part) for part in inserted
+        )
+        return CodeText.of(text, f"f'{source}'" if plain else f"'{source}'.format({', '.join(sources)})")
 
-    def _inserted(self, expression: Expression, value: str) -> str:
-        source = _source(expression)
-        plain = not ({"'", '"', "\\", "\n", "{", "}", "!", ":"} & set(source))
-        return f"{{{source}}}" if plain else value.replace("{", "{{").replace("}", "}}")
+    def _inserted(self, expression: Expression) -> Code | str:
+        """Return an expression as code that gives its text; the text itself where its own is another in Python."""
+        given = self.evaluated(expression)
+        value = self.converted(expression, given)
+        text = as_text(value)
+        if isinstance(given, (datetime, time)):
+            return Code(f"({_source(expression)}).isoformat()", text)
+        if isinstance(value, (str, int, float)) and f"{given}" == text:
+            return Code(_source(expression), text)
+        # An object, true, null: what it holds is shown here, and saved with the notebook.
+        return as_text(masked(value))
+
+
+_NO_PART_OF_AN_F_STRING = frozenset("'\"\\\n{}!:")
+
+
+def _literal(text: str) -> str:
+    return repr(f'"{text}')[2:-1].replace("{", "{{").replace("}", "}}")  # with a quote of one kind, always in the other
 
 
 def _source(expression: Expression) -> str:
-    source = (expression.source or "").strip()
+    return standing_alone(expression.source or "")
+
+
+def standing_alone(source: str) -> str:
+    """Return a Python expression as it can stand within others."""
+    source = source.strip()
+    tree = ast.parse(f"(\n{source}\n)", mode="eval").body
+    if "#" in source or isinstance(tree, ast.Tuple):  # a comment hides what comes after it, and so does a comma
+        return ast.unparse(tree)
     return f"({source})" if "\n" in source else source
-
-
-def _gives(source: str, text: str, namespace: Mapping[str, Any]) -> bool:
-    """Whether an f-string of the cell's own expressions gives the same text as the cell."""
-    try:
-        return bool(eval(source, dict(namespace)) == text)  # noqa: S307  # the user's own expressions
-    except Exception:  # such as of quotes within quotes
-        return False
 
 
 def merged(name: str, variable: Any, over: Mapping[str, Any]) -> Any:
@@ -87,10 +103,9 @@ def merged(name: str, variable: Any, over: Mapping[str, Any]) -> Any:
     value = to_json(variable, root=name)
     if not over:
         return Code(name, value)
-    if isinstance(variable, dict):
-        members = ", ".join(f"{written(key)}: {written(member)}" for key, member in over.items())
-        return Code(f"{{**{name}, {members}}}", value | plain(over))
-    return value | dict(over)
+    members = ", ".join(f"{written(key)}: {written(member)}" for key, member in over.items())
+    mapping = name if isinstance(variable, Mapping) else f"fgnb.values.to_json({name})"
+    return Code(f"{{**{mapping}, {members}}}", value | plain(over))
 
 
 def plain(value: Any) -> Any:

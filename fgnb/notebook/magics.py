@@ -6,10 +6,11 @@ Loading the extension imports this module only; what a run needs is imported by 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from traitlets import Bool, Enum, Float, Int, Unicode
 
 from fgnb.errors import OptionError, did_you_mean
@@ -38,8 +39,9 @@ class FgMagics(Magics):
     check = Bool(True, help="whether a run that fails fails its cell").tag(config=True)
 
     @no_var_expand  # the line and the body are the user's: nothing in them is touched
+    @needs_local_scope  # a line may stand in a function
     @line_cell_magic
-    def fgworkflow(self, line: str, cell: str | None = None) -> Any:
+    def fgworkflow(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Run a workflow; -h shows the options."""
         given = arguments.parse(line)
         if given.help:
@@ -52,11 +54,12 @@ class FgMagics(Magics):
         self._defaults(given)
         if given.list:
             return self._session(given).workflows()
+        namespace = {**shell.user_ns, **(local_ns or {})}
         for flag, name in (("-i", given.input), ("--sweep", given.sweep), ("--compare", given.compare)):
-            if name is not None and name not in shell.user_ns:
-                known = [each for each in shell.user_ns if not each.startswith("_")]
+            if name is not None and name not in namespace:
+                known = [each for each in namespace if not each.startswith("_")]
                 raise OptionError(f"{flag}: name '{name}' is not defined{did_you_mean(name, known)}")
-        return cells.run(given, cell or "", shell, lambda: self._session(given))
+        return cells.run(given, cell or "", shell, namespace, lambda: self._session(given))
 
     def _defaults(self, given: Given) -> None:
         """Fill in what the line does not say."""

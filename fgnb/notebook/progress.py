@@ -36,7 +36,10 @@ def show_live(watched: Watched) -> None:
     if _kernel_shell() is None:
         print(bundle_of(watched.state())["text/plain"])  # noqa: T201  # a terminal has no display to update
     elif not any(isinstance(view, Cell) and view.place == _place() for view in watched.views):
-        watched.show_in(Cell(bundle_of(watched.state())))
+        cell = Cell(bundle_of(watched.state()))
+        watched.show_in(cell)
+        if watched.done:  # by now: who paints it may not have seen this place any more
+            cell.update(watched.state())
 
 
 def _kernel_shell() -> Any:

@@ -148,17 +148,26 @@ class Template:
         Raises:
             ExpressionProblem: it fails, or its value has no JSON form.
         """
+        return self.converted(expression, self.evaluated(expression))
+
+    def evaluated(self, expression: Expression) -> Any:
+        """Return what an expression gives in the notebook."""
         source = _as_one_expression(expression.source or "")
         try:
-            value = eval(compile(source, "<cell>", "eval"), dict(self.namespace))  # noqa: S307
+            return eval(compile(source, "<cell>", "eval"), dict(self.namespace))  # noqa: S307
         except SyntaxError as error:
             raise self._problem(expression, f"not a Python expression: {error.msg}") from None
         except Exception as error:  # whatever the user's expression raises
             raise self._problem(expression, told(error, self.namespace)) from None
+
+    def converted(self, expression: Expression, value: Any) -> Any:
+        """Return what an expression gave as a JSON value."""
         try:
             return to_json(value)
         except InputError as error:
             raise self._problem(expression, str(error)) from None
+        except Exception as error:  # a mapping, or a model, that fails when it is read
+            raise self._problem(expression, told(error, self.namespace)) from None
 
     def _problem(self, expression: Expression, message: str) -> ExpressionProblem:
         line, column = place_of(self.source, expression.start)

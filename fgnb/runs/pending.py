@@ -60,6 +60,7 @@ class PendingRun(Watched):
         self._begun = time.monotonic()
         self._cancelling = False
         self.future: Future[Run] = Future()
+        self.future.set_running_or_notify_cancel()  # it is `cancel` that gives the run up
         submission.future.add_done_callback(self._ended)
 
     def _ended(self, done: Future[Outcome]) -> None:
@@ -147,7 +148,7 @@ class PendingRun(Watched):
         outcome = self._submission.give_up()
         try:
             return self.future.result(SETTLING)
-        except WaitTimeout:
+        except (WaitTimeout, KeyboardInterrupt):  # not in time; or interrupted once more
             pass
         with self._lock:
             if not self.future.done():

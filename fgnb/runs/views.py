@@ -34,6 +34,11 @@ class Watched(Shown, ABC):
     def __init__(self) -> None:
         self.views: list[View] = []
 
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether it has ended."""
+
     @abstractmethod
     def state(self) -> Any:
         """Return what there is to show."""
