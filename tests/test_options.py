@@ -246,6 +246,32 @@ def test_only_cancel_gives_up_what_a_handle_stands_for(shell: InteractiveShell) 
     assert pending.wait(10).ok
 
 
+def test_a_second_interrupt_while_a_run_is_given_up_loses_nothing(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending = cell(shell, "%fgworkflow document-extraction --background -p text=x -p pages=50")
+    cancel = pending._submission.cancel
+    calls = []
+
+    def interrupted_once() -> None:
+        calls.append(pending)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        cancel()
+
+    monkeypatch.setattr(pending._submission, "cancel", interrupted_once)
+    assert pending.give_up().status == "unknown"
+    assert pending.done
+
+
+def test_a_display_that_fails_does_not_end_the_run(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*args: Any) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr("fgnb.notebook.place.open_display", gone)
+    assert cell(shell, "%fgworkflow document-extraction -p text=x -p pages=8").ok
+
+
 def test_a_handle_tells_what_it_could_not_do(shell: InteractiveShell) -> None:
     pending = cell(shell, "%fgworkflow order-traige --background")
     with pytest.raises(fgnb.WorkflowNotFound, match="did you mean 'order-triage'"):

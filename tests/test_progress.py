@@ -310,3 +310,32 @@ def test_a_display_that_fails_is_left_out_and_the_sweep_goes_on(connect, from_an
     assert len(job.run()) == 400
     assert broken.asked == 1
     assert job.views == []
+
+
+class Impatient:
+    """Where a user who interrupts looks on: interrupts once while it is painted, and once more at its end."""
+
+    from_any_thread = False
+
+    def __init__(self):
+        self.states = []
+
+    def update(self, state):
+        raise KeyboardInterrupt
+
+    def close(self, state):
+        self.states.append(state.state)
+        if len(self.states) == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_second_interrupt_loses_no_run_and_leaves_no_display_behind(connect):
+    session = connect("local", history="off")
+    job = session.plan_sweep("order-triage", {"sku": ["A-100"], "qty": range(4000)}, concurrency=4, progress=False)
+    impatient = Impatient()
+    job.show_in(impatient)
+    runs = job.run()
+    assert job.interrupted
+    assert len(runs) < 4000
+    assert impatient.states[-1] == "interrupted"
+    assert len(impatient.states) == 2

@@ -5,6 +5,8 @@ Since that is shown already, the cell's value, which is the run, is not shown on
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +18,8 @@ from fgnb.notebook.progress import Cell, Terminal, open_display
 if TYPE_CHECKING:
     from fgnb.runs.pending import PendingRun
     from fgnb.runs.views import View
+
+_log = logging.getLogger("fgnb.display")
 
 SOON = 0.3  # seconds after which a run shows its elapsed time
 EVERY = 0.2  # seconds between two paintings of it
@@ -33,12 +37,17 @@ class Place:
     def tick(self) -> None:
         """Paint the elapsed time, if it is time; in this thread, so that all front ends show it."""
         now = time.monotonic()
-        if now >= self._next:
-            self._next = now + EVERY
+        if now < self._next:
+            return
+        self._next = now + EVERY
+        try:
             state = self._pending.waiting
             if self._view is None:
                 self._view = open_display(state)
             self._view.update(state)
+        except Exception:
+            _log.debug("the display failed; the run goes on without", exc_info=True)
+            self._view, self._next = None, math.inf
 
     def show(self, value: Any) -> None:
         """Show a value in this place, or if there is none yet, as a display of its own."""

@@ -183,7 +183,11 @@ class Job(Watched):
         try:
             self._serve(True)
         except KeyboardInterrupt:
-            self._interrupt()
+            ended = False
+            while not ended:
+                with contextlib.suppress(KeyboardInterrupt):  # a further one changes nothing
+                    self._interrupt()
+                    ended = True
             return self.runs
         return self._result()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -144,12 +145,18 @@ class PendingRun(Watched):
         self._submission.cancel()
 
     def give_up(self) -> Run:
-        """Cancel, and return within a second what is known of the run."""
+        """Cancel, and return within a second what is known of the run; a further interrupt changes nothing."""
+        while True:
+            try:
+                return self._given_up()
+            except KeyboardInterrupt:
+                continue
+
+    def _given_up(self) -> Run:
+        self._cancelling = True
         outcome = self._submission.give_up()
-        try:
+        with contextlib.suppress(WaitTimeout):
             return self.future.result(SETTLING)
-        except (WaitTimeout, KeyboardInterrupt):  # not in time; or interrupted once more
-            pass
         with self._lock:
             if not self.future.done():
                 self.future.set_result(self._recording.end(outcome))
