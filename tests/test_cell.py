@@ -1,6 +1,7 @@
 """The cell in an IPython shell: options, body, display, failures."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from traitlets.config import Config
 
 import fgnb
 from fgnb import shortcuts
-from fgnb.notebook import options
+from fgnb.notebook import body, options
 from tests.exact import exact
 
 ECHO = {
@@ -117,8 +118,8 @@ def test_a_json_body_and_a_yaml_body_mean_the_same(shell: InteractiveShell) -> N
         ' "text": "no {{ n }} {{{{ }}", "no": "NO"}'
     )
     expected = {"n": 7, "customer": customer, "id": 2**60, "text": "no 7 {{ }}", "no": "NO"}
-    for body in (as_yaml, as_json):
-        assert cell(shell, f"%%fgworkflow echo\n{body}", n=7, customer=customer).output == expected
+    for text in (as_yaml, as_json):
+        assert cell(shell, f"%%fgworkflow echo\n{text}", n=7, customer=customer).output == expected
 
 
 @given(JSON_VALUES)
@@ -132,6 +133,32 @@ def test_any_json_value_goes_through_the_cell_and_comes_back(shell: InteractiveS
 def test_any_json_value_in_a_variable_goes_through_and_comes_back(shell: InteractiveShell, value: Any) -> None:
     assert exact(cell(shell, "%%fgworkflow echo\nvalue: {{ it }}\n", it=value).output["value"]) == exact(value)
     assert exact(cell(shell, "%fgworkflow echo -i it", it={"deep": [value]}).output) == exact({"deep": [value]})
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_thousands_of_expressions_take_no_time_to_speak_of(shell: InteractiveShell, form: str) -> None:
+    lines = [f'"k{number}": {{{{ n }}}}' for number in range(4000)]
+    text = "{" + ",\n".join(lines) + "}" if form == "json" else "\n".join(lines)
+    began = time.perf_counter()
+    assert body.read(text, {"n": 7}, form) == {f"k{number}": 7 for number in range(4000)}
+    assert time.perf_counter() - began < 2.5
+
+
+def test_a_long_text_that_is_nearly_json_is_refused_at_once(shell: InteractiveShell) -> None:
+    text = json.dumps({"rows": [{"n": n, "text": "x" * 50} for n in range(20_000)]})
+    began = time.perf_counter()
+    assert "not JSON: expecting ',' delimiter" in str(refused(shell, f"%%fgworkflow echo\n{text[:-1]}\n"))
+    assert time.perf_counter() - began < 3
+
+
+@pytest.mark.parametrize("depth", [500, 900, 980])
+def test_what_is_nested_too_deeply_is_a_short_error_or_goes_through(shell: InteractiveShell, depth: int) -> None:
+    try:
+        run = cell(shell, f"%%fgworkflow echo\n{'[' * depth}{{{{ n }}}}{']' * depth}\n", n=7)
+    except fgnb.InputError as error:
+        assert "nested too deeply" in str(error)  # noqa: PT017  # either may be
+    else:
+        assert str(run.output).strip("[]") == "7"
 
 
 def test_an_expression_may_go_over_several_lines(shell: InteractiveShell) -> None:

@@ -169,6 +169,18 @@ def test_an_interrupt_gives_the_prompt_back_within_a_second(
     assert after.outputs[0]["data"]["text/plain"].startswith("✓ success")
 
 
+@pytest.fixture
+def elsewhere(kernel: Kernel, stub: Callable[..., Stub]) -> Iterator[Callable[..., Kernel]]:
+    """A function that connects the kernel to a stub with a script; in the end, it is connected as before."""
+
+    def connect(*script: Behaviour) -> Kernel:
+        assert kernel.run(f"session = fgnb.connect({stub(*script).url!r})").status == "ok"
+        return kernel
+
+    yield connect
+    kernel.run("session = fgnb.connect('local')")
+
+
 def late(seconds: float, behaviour: Behaviour) -> Behaviour:
     """Behave so after a while."""
 
@@ -180,10 +192,9 @@ def late(seconds: float, behaviour: Behaviour) -> Behaviour:
 
 
 def test_an_interrupt_while_the_picture_is_asked_for_keeps_the_run_and_its_card(
-    kernel: Kernel, stub: Callable[..., Stub]
+    elsewhere: Callable[..., Kernel],
 ) -> None:
-    server = stub(answer(200, LISTED), late(1, answer(*success({"a": 1}))), stall)
-    assert kernel.run(f"session = fgnb.connect({server.url!r})").status == "ok"
+    kernel = elsewhere(answer(200, LISTED), late(1, answer(*success({"a": 1}))), stall)
     card, error = interrupted_within_a_second(kernel, "%%fgworkflow echo -o run\na: 1\n").outputs
     assert card["data"]["text/plain"].startswith("✓ success  echo")
     assert (error["ename"], error["evalue"]) == ("RunInterrupted", "echo: success, and interrupted after that")
@@ -303,7 +314,7 @@ def test_the_place_of_the_elapsed_time_becomes_the_card_and_the_value_is_not_sho
         "success"
     ]
     assert len(place["states"]) >= 3
-    assert place["data"]["text/plain"].startswith("✓ success  nap  1.0")
+    assert place["data"]["text/plain"].startswith("✓ success  nap  1.")
     assert local.value("_ is run and run is Out[max(Out)]") == "True"
     again = local.run("run")
     assert again.outputs[0]["kind"] == "execute_result"  # shown as ever in the next cell
@@ -362,10 +373,9 @@ def test_other_values_of_the_same_type_are_shown_beside_a_slow_line(local: Kerne
 
 
 def test_a_place_where_nothing_came_of_a_run_does_not_say_that_it_is_running(
-    kernel: Kernel, stub: Callable[..., Stub]
+    elsewhere: Callable[..., Kernel],
 ) -> None:
-    server = stub(late(0.8, answer(200, LISTED)))
-    assert kernel.run(f"session = fgnb.connect({server.url!r})").status == "ok"
+    kernel = elsewhere(late(0.8, answer(200, LISTED)))
     place, error = kernel.run("%%fgworkflow ecko -o run\na: 1\n").outputs
     assert "running" in place["states"][0]["text/plain"]
     assert place["data"]["text/plain"].startswith("WorkflowNotFound: no workflow is called 'ecko'")

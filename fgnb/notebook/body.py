@@ -16,6 +16,7 @@ from fgnb.errors import InputError, SyntaxProblem
 from fgnb.notebook.template import ExpressionProblem, Template, place_of, told
 from fgnb.values import to_json
 
+MAX_GUESSED = 200_000  # characters of what looks like JSON and is none that are read as YAML, which is slow
 NO_COMMENTS = "JSON has no comments"
 _PYTHON = "<body>"
 _ODD_SPACE = re.compile("[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]")  # as pages and editors put them in
@@ -51,10 +52,18 @@ def read(
             value = _from_json(template.as_json())
         except SyntaxProblem as problem:
             json_problem = _without_comments(template, template.with_source(problem))
-            if form == "json" or json_problem.reason == NO_COMMENTS:  # YAML would take it as part of a key
+            looks_like_json = text.lstrip()[0] in "{["
+            if (
+                form == "json"
+                or json_problem.reason == NO_COMMENTS  # YAML would take it as part of a key
+                or (looks_like_json and len(text) > MAX_GUESSED)
+            ):
                 raise json_problem from None
         else:
-            return template.filled(value)
+            try:
+                return template.filled(value)
+            except RecursionError:
+                raise InputError("the JSON text is nested too deeply") from None
     try:
         value = yamltext.loads(_with_plain_indents(template.text), template.yaml_scalar)
     except ExpressionProblem:

@@ -50,8 +50,7 @@ class Template:
         self.namespace = namespace
         self.expressions = list(_expressions(text))
         self._by_char = {expression.token[0]: expression for expression in self.expressions}
-        pattern = "|".join(f"{char}+" for char in self._by_char)
-        self._token = re.compile(pattern or r"(?!)")
+        self._token = re.compile(rf"([{''.join(self._by_char)}])\1*" if self._by_char else r"(?!)")
         self.text = self._with_tokens(quoted=False)
 
     def _with_tokens(self, *, quoted: bool) -> str:
@@ -232,7 +231,7 @@ def _expressions(text: str) -> Iterator[Expression]:
 
 def _unused_characters(text: str) -> Iterator[str]:
     """Yield characters that `text` does not hold, neither as themselves nor as an escape."""
-    folded = text.casefold()
+    folded = text.casefold() if "\\u" in text or "\\U" in text else ""
     for code in _TOKENS:
         char = chr(code)
         pair = char.encode("utf-16-be").hex()
