@@ -53,6 +53,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fgnb.visible import visible
+
 if TYPE_CHECKING:
     from fgnb.runs.run import Run
     from fgnb.runs.runset import RunSet
@@ -90,7 +92,7 @@ class _ShortTraceback:
         return _restored, (parts, self.args, self.__dict__)
 
     def _render_traceback_(self) -> list[str]:
-        lines = f"{type(self).__name__}: {self}".splitlines()
+        lines = visible(f"{type(self).__name__}: {self}").splitlines()
         if len(lines) > MAX_LINES:
             lines = [*lines[: MAX_LINES - 1], f"… {len(lines) - MAX_LINES + 1} more lines"]
         return [line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 1] + "…" for line in lines]

@@ -12,12 +12,18 @@ from rich.cells import cell_len
 
 import fgnb
 from fgnb.deployment import Workflow
+from fgnb.render.progress import show as show_progress
 from fgnb.render.run import card_html, card_text, elapsed_text
-from fgnb.render.text import columns, cut, visible, wrapped
+from fgnb.render.text import columns, cut, wrapped
 from fgnb.render.value import value_html, value_lines
+from fgnb.render.waiting import show_state
 from fgnb.runs.compare import compare
+from fgnb.runs.pending import Waiting
+from fgnb.runs.preview import Preview
+from fgnb.runs.progress import Meter
 from fgnb.runs.run import NodeError, Run
 from fgnb.runs.runset import RunSet
+from fgnb.visible import visible
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" \x1b[31m \u202e <img src=x onerror=y>"
 JSON = st.recursive(
@@ -110,6 +116,42 @@ def test_every_display_escapes_every_text(text: str) -> None:
         assert_safe(bundle["text/html"])
         assert "\x1b" not in bundle["text/plain"]
         assert "\u202e" not in bundle["text/plain"]
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "汉字" * 100, "x" * 5000, "‏עברית", "a\nb\tc"])
+def test_what_is_under_way_or_only_planned_escapes_every_text_within_the_width(text: str) -> None:
+    now = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    waiting = Waiting(workflow=text, run_id=text, submitted_at=now, elapsed=1.0, is_kept=True)
+    common = {"workflow": text, "method": "POST", "url": text, "body": {text: [text]}, "size": 1, "timeout": 1.0}
+    planned = Preview(headers={text: text}, is_sweep=True, inputs=[{text: text}, text], tags={text: text}, **common)
+    meter = Meter(text, total=3)
+    meter.ended(text)
+    for bundle in (
+        show_state(waiting),
+        show_state(fgnb.FgnbError(text)),
+        planned._repr_mimebundle_(),
+        show_progress(meter.now()),
+    ):
+        assert_safe(bundle["text/html"])
+        assert not any(char in bundle["text/plain"] for char in "\x1b\u202e")
+        assert max(map(cell_len, bundle["text/plain"].split("\n"))) <= 100
+
+
+def test_a_failure_obeys_no_control_character_and_shows_no_secret() -> None:
+    secret = "hunter2.hunter2"
+    message = f"\x1b[2Jgone \u202e: Authorization: Bearer {secret}, see https://user:{secret}@example.org/"
+    error = NodeError(
+        node_id="call", node_name="call", error_type="IOError", error_message=message, stack_trace=message
+    )
+    failed = a_run(status="fail", reason=message, node_errors=(error,))
+    with pytest.raises(fgnb.WorkflowFailed) as caught:
+        failed.raise_for_status()
+    lines = "\n".join(caught.value._render_traceback_())
+    assert "gone" in lines
+    for shown in (lines, *failed._repr_mimebundle_().values(), *RunSet([failed])._repr_mimebundle_().values()):
+        assert secret not in shown
+        assert not any(char in shown for char in "\x1b\u202e")
+    assert secret not in str(caught.value)
 
 
 def test_nothing_is_typeset_as_mathematics() -> None:

@@ -88,7 +88,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, one_line
     from rich.table import Table
     from rich.text import Text
 
-    from fgnb.render.text import visible
+    from fgnb.visible import visible
 
     table = Table(*heads, box=None, pad_edge=False)
     overflow: Literal["ellipsis"] | None = "ellipsis" if one_line else None

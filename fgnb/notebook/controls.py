@@ -14,7 +14,8 @@ from fgnb.local.expressions import MISSING
 from fgnb.notebook import schema
 from fgnb.notebook.schema import Field, Kind
 from fgnb.render import html
-from fgnb.render.text import columns, visible
+from fgnb.render.text import columns
+from fgnb.visible import visible
 
 LATER = "More: usually filled by earlier steps"
 LONGEST_LABEL = 36  # columns; a longer label is not aligned with the others, but never cut

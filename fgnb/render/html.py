@@ -12,7 +12,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 
-from fgnb.render.text import visible
+from fgnb.visible import visible
 
 MUTED = "opacity:.72"  # of the theme's own colour, whatever that is
 LINE = "1px solid rgba(128,128,128,.25)"

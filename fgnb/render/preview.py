@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fgnb.render import html
-from fgnb.render.text import visible
+from fgnb.render.text import broken, room
 from fgnb.render.value import value_html, value_lines
 from fgnb.runs.preview import Preview
 
@@ -21,7 +21,9 @@ def show(preview: Preview) -> dict[str, str]:
     body = json.dumps(preview.body, ensure_ascii=False, indent=2)
     if len(body) > MAX_BODY:
         body = f"{body[:MAX_BODY]}\n… {len(body):,} characters in all"
-    lines = [title, *(f"  {visible(line)}" for line in (*head, "", *body.splitlines(), "", ", ".join(facts)))]
+    width = room()
+    text = "\n".join((*head, "", body, "", ", ".join(facts)))
+    lines = [*broken(title, width), *(f"  {line}" for line in broken(text, width - 2))]
     content = f'<div style="font-weight:600">{html.escape(title)}</div>'
     content += (
         html.preformatted("\n".join(head)) + html.preformatted(body) + f"<div>{html.muted(', '.join(facts))}</div>"
@@ -33,6 +35,9 @@ def show(preview: Preview) -> dict[str, str]:
             else f"a sweep over {preview.total:,} inputs"
         )
         told += ", the first of them:" if preview.inputs else ""
-        lines += [f"  {told}", *(value_lines(list(preview.inputs), indent="    ") if preview.inputs else [])]
+        lines += [
+            f"  {told}",
+            *(value_lines(list(preview.inputs), indent="    ", width=width) if preview.inputs else []),
+        ]
         content += html.section(told, value_html(list(preview.inputs)) if preview.inputs else "")
     return {"text/plain": "\n".join(lines), "text/html": html.frame_box(content, html.OTHER_COLOUR)}

@@ -39,7 +39,7 @@ def _parts(progress: Progress) -> list[str]:
         parts.append(f"{progress.done:,} runs")
     if progress.skipped:
         parts.append(f"{progress.skipped:,} done before")
-    parts += [f"{count:,} {status}" for status, count in progress.counts.items() if status != "success"]
+    parts += [f"{count:,} {one_line(status)}" for status, count in progress.counts.items() if status != "success"]
     if not progress.over:
         parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 100 else f"{progress.rate:.3g}/s")
         if progress.left is not None:

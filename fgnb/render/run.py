@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fgnb import wiring
 from fgnb.render import html
-from fgnb.render.text import WIDTH, cut, one_line, room, visible, wrapped
+from fgnb.render.text import WIDTH, cut, room, wrapped
 from fgnb.render.value import compact, value_html, value_lines
 from fgnb.runs.redact import masked_text
 from fgnb.runs.run import NodeError, Run
+from fgnb.visible import visible
 
 ERRORS = 10  # node errors that are shown
 STACK = 6000  # characters of a stack trace, its end
@@ -37,7 +38,7 @@ def card_text(run: Run, width: int = WIDTH) -> str:
     """Return the card as plain text of at most `width` columns."""
     lines = [f"{_mark(run)} {run.status}  {run.workflow}  {elapsed_text(run.elapsed)}"]
     if run.reason:
-        lines += wrapped(one_line(run.reason), indent="  ", width=width)
+        lines += wrapped(masked_text(run.reason), indent="  ", width=width)
     if run.hint:
         # Lines that stand one above the other for comparison are not wrapped.
         several = run.hint.splitlines()
@@ -84,7 +85,7 @@ def card_html(run: Run) -> str:
     )
     parts = [f"<div>{head}</div>"]
     if run.reason:
-        parts.append(f"<div>{html.words(run.reason)}</div>")
+        parts.append(f"<div>{html.words(masked_text(run.reason))}</div>")
     if run.hint:
         # Two requests one above the other and a mark below, if it has lines
         shown = html.preformatted(run.hint) if "\n" in run.hint else f"<div>{html.words(run.hint)}</div>"

@@ -7,15 +7,12 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+from fgnb.visible import visible
 
 WIDTH = 100  # columns of a plain text display, at most
 NARROW = 40  # columns below which nothing is readable anyway
-
-_VISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {0x7F: "␡"}
-_VISIBLE |= dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], "\ufffd")
-# Marks that reorder the text around them: a message must not rewrite its neighbours
-_VISIBLE |= dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 
 
 def room() -> int:
@@ -23,11 +20,6 @@ def room() -> int:
     if not sys.stdout.isatty():
         return WIDTH
     return max(NARROW, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
-
-
-def visible(text: str) -> str:
-    """Return `text` with control characters, which a terminal or browser would obey, made visible."""
-    return text.translate(_VISIBLE)
 
 
 def one_line(text: str) -> str:
@@ -38,6 +30,12 @@ def one_line(text: str) -> str:
 def cut(text: str, width: int) -> str:
     """Return `text` cut to `width` terminal cells, with an ellipsis where something is missing."""
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def broken(text: str, width: int) -> list[str]:
+    """Return the lines of `text`, control characters visible; what is wider than `width` goes on on the next line."""
+    lines = visible(text).split("\n")
+    return [part for line in lines for part in (chop_cells(line, width) if cell_len(line) > width else [line])]
 
 
 def columns(rows: Sequence[Sequence[str]], *, indent: str = "", width: int = WIDTH, keep: int = 0) -> list[str]:

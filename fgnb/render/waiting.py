@@ -8,7 +8,7 @@ from __future__ import annotations
 from fgnb.render import html
 from fgnb.render.run import elapsed_text
 from fgnb.render.run import show as show_run
-from fgnb.render.text import WIDTH, cut, one_line
+from fgnb.render.text import WIDTH, broken, cut, one_line, room
 from fgnb.runs.pending import PendingRun, Waiting
 from fgnb.runs.run import Run
 
@@ -47,7 +47,7 @@ def show_state(state: Run | Waiting | BaseException) -> dict[str, str]:
         return show_run(state)
     if isinstance(state, Waiting):
         return show(state)
-    text = f"{type(state).__name__}: {state}"
+    text = "\n".join(broken(f"{type(state).__name__}: {state}", room()))
     colour = html.STATUS_COLOURS["fail"]
     return {"text/plain": text, "text/html": html.frame_box(html.preformatted(text), colour)}
 

@@ -16,6 +16,7 @@ from fgnb import errors, wiring
 from fgnb.client.outcome import Outcome
 from fgnb.client.refusal import kind_of
 from fgnb.errors import RunError, ServiceError
+from fgnb.runs.redact import masked_text
 from fgnb.wire import NodeError as WireNodeError
 from fgnb.wire import parse_time
 from fgnb.wiring import Shown
@@ -308,5 +309,5 @@ def describe_failure(run: Run) -> str:
 
 
 def _in_one_line(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(masked_text(text).split())
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
