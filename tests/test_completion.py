@@ -54,6 +54,10 @@ def test_workflows_come_first_then_options(variables: InteractiveShell, mark: st
     ]
 
 
+def test_a_cell_magic_below_another_one_is_completed(variables: InteractiveShell) -> None:
+    assert last_words(completed(variables, "%%time\n%%fgworkflow order-t|"))[-1] == "order-triage"
+
+
 def test_options_complete_and_those_that_are_out_of_place_do_not(variables: InteractiveShell) -> None:
     assert last_words(completed(variables, "%%fgworkflow order-triage --ti|")) == ["--timeout"]
     assert last_words(completed(variables, "%%fgworkflow order-triage --c|")) == ["--compare", "--code"]

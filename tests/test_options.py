@@ -272,6 +272,16 @@ def test_a_display_that_fails_does_not_end_the_run(shell: InteractiveShell, monk
     assert cell(shell, "%fgworkflow document-extraction -p text=x -p pages=8").ok
 
 
+def test_a_sweep_in_the_background_tells_why_it_stopped(shell: InteractiveShell) -> None:
+    grid = {"sku": ["A-1", {1}]}
+    job = cell(shell, "%fgworkflow order-triage --background --sweep grid", grid=grid)
+    with pytest.raises(fgnb.FgnbError):
+        job.wait(10)
+    for text in job._repr_mimebundle_().values():
+        assert "stopped" in text
+        assert "a set has no JSON form (at inputs[1].sku)" in text
+
+
 def test_a_handle_tells_what_it_could_not_do(shell: InteractiveShell) -> None:
     pending = cell(shell, "%fgworkflow order-traige --background")
     with pytest.raises(fgnb.WorkflowNotFound, match="did you mean 'order-triage'"):

@@ -66,8 +66,10 @@ def _our_line(context: CompletionContext) -> str | None:
     if found is None or context.cursor_position < found.end():
         return None
     before = context.full_text.split("\n")[: context.cursor_line]
-    if found["mark"] == "%%" and (found["head"].strip() != "%%fgworkflow" or any(line.strip() for line in before)):
-        return None  # a cell magic stands on the first line, alone
+    if found["mark"] == "%%" and (
+        found["head"].strip() != "%%fgworkflow" or any(line.strip() and not line.startswith("%%") for line in before)
+    ):
+        return None  # a cell magic stands on the first line, alone, or below others such as %%time
     return context.text_until_cursor[found.end() :]
 
 

@@ -9,6 +9,7 @@ from fgnb.render.run import elapsed_text
 from fgnb.render.text import WIDTH, cut, one_line
 from fgnb.runs.job import Job
 from fgnb.runs.progress import Progress
+from fgnb.runs.redact import masked_text
 
 _STATES = ("finishing", "cancelling", "cancelled", "interrupted", "stopped")  # that are told
 
@@ -45,7 +46,7 @@ def _parts(progress: Progress) -> list[str]:
         if progress.left is not None:
             parts.append(f"{_whole(progress.left)} left")
     if progress.note:
-        parts.append(progress.note)
+        parts.append(one_line(masked_text(progress.note)))
     return parts
 
 

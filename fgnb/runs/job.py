@@ -116,8 +116,11 @@ class Job(Watched):
     def progress(self) -> Progress:
         """How far it is."""
         waits = self._sweep.waits
+        state = self._state()
         note = f"the service has no room, next try in {waits:.0f} s" if waits >= 1 and not self.done else ""
-        return self._meter.now(self._state(), note=note)
+        if state == "stopped":
+            note = str(self._sweep.error or self._future.exception()).partition("\n")[0]
+        return self._meter.now(state, note=note)
 
     def state(self) -> Progress:
         """Return what there is to show."""

@@ -32,7 +32,7 @@ class Progress:
         elapsed: seconds since the start.
         rate: runs per second, lately.
         left: seconds that the rest will take at this rate, or None where that is not known.
-        note: what it waits for, in words.
+        note: what it waits for, or why it stopped, in words.
     """
 
     title: str
