@@ -52,6 +52,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from fgnb.visible import visible
 
@@ -148,8 +149,9 @@ class SyntaxProblem(InputError):
             return ""
         text, at = lines[self.line - 1], self.column - 1
         start = max(0, at - 50)
-        shown = text[start : start + 76].replace("\t", " ")
-        return f"\n    {shown}\n    {' ' * (at - start)}^"
+        shown = text[start : start + 76].rstrip("\r").replace("\t", " ")
+        cells = sum(2 if east_asian_width(char) in "WF" else 1 for char in shown[: at - start])
+        return f"\n    {shown}\n    {' ' * (cells + max(0, at - start - len(shown)))}^"
 
 
 class OptionError(InputError):

@@ -161,6 +161,11 @@ def test_what_is_nested_too_deeply_is_a_short_error_or_goes_through(shell: Inter
         assert str(run.output).strip("[]") == "7"
 
 
+def test_the_mark_below_a_line_stands_where_its_wide_characters_end(shell: InteractiveShell) -> None:
+    error = refused(shell, "%%fgworkflow echo\n汉字: {{ nowhere }}\r\n")
+    assert str(error).split("\n")[1:] == ["    汉字: {{ nowhere }}", "          ^"]
+
+
 def test_an_expression_may_go_over_several_lines(shell: InteractiveShell) -> None:
     assert cell(shell, "%%fgworkflow echo\nn: {{\n  1 +\n  2\n}}\nm: 1\n").output == {"n": 3, "m": 1}
 
@@ -296,6 +301,7 @@ BAD_BODIES = [
     ("{'sku': 'A-1', 'coupon': None}", "None is Python's: write null", "line 1, column 26"),
     ("qty: {{ open_orders }}", "name 'open_orders' is not defined", "line 1, column 6"),
     ("sku A-1", "a text is not an input", "line 1, column 1"),
+    ("sku: A-1 # {{ later\nqty: {{ quantity }}", "not closed in its line, where a comment ends", "line 1, column 12"),
     ('{ /* the first */ "sku": "A-1"}', "JSON has no comments", "line 1, column 3"),
     ('{"qty": 1, // the second\n "sku": "A-1"}', "JSON has no comments", "line 1, column 12"),
     ("qty: {{ broken }}", "in {{ broken }}: RuntimeError: it can't be read", "line 1, column 6"),

@@ -182,6 +182,12 @@ def test_a_card_holds_what_a_reader_looks_for() -> None:
     assert "input  {sku: A-1, qty: 500}" in "".join(Parsed(html).text)  # folded, its beginning told
 
 
+def test_a_narrow_card_keeps_the_ids() -> None:
+    ids = {"execution_id": "e" * 36, "request_id": "r" * 36}
+    text = card_text(a_run(**ids), width=50)
+    assert all(value in text for value in ids.values())
+
+
 def test_a_long_error_message_is_wrapped_not_lost() -> None:
     message = "the warehouse in " + "Shenzhen and " * 12 + "Langfang holds none"
     text = card_text(a_run(status="fail", node_errors=(NodeError(node_id="n", error_message=message),)))

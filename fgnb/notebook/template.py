@@ -25,6 +25,7 @@ from fgnb.values import to_json
 
 _OPEN, _CLOSE, _LITERAL = "{{", "}}", "{{{{"
 _TOKENS = range(0xF0000, 0x10FFFE)  # private use: YAML allows them plain, hardly any text holds one
+_COMMENT = re.compile(r"(?:^|[ \t])#", re.MULTILINE)
 MAX_ATTEMPTS = 64  # closing braces that are tried as the end of one expression
 
 
@@ -220,11 +221,12 @@ def _expressions(text: str) -> Iterator[Expression]:
             continue
         start = at + len(_OPEN)
         end = _end_of_expression(text, start)
-        if end < 0:
+        if end < 0 or ("\n" in text[start:end] and _COMMENT.search(text, text.rfind("\n", 0, at) + 1, at)):
             line, column = place_of(text, at)
-            raise ExpressionProblem(
-                "this {{ is never closed; write {{{{ for a literal {{", source=text, line=line, column=column
-            )
+            # A comment ends with its line: what closes it further on belongs to another one.
+            where = "never closed" if end < 0 else "not closed in its line, where a comment ends"
+            message = f"this {{{{ is {where}; write {{{{{{{{ for a literal {{{{"
+            raise ExpressionProblem(message, source=text, line=line, column=column)
         yield Expression(at, end + len(_CLOSE), text[start:end], next(tokens) * (end + len(_CLOSE) - at))
         at = text.find(_OPEN, end + len(_CLOSE))
 

@@ -55,7 +55,7 @@ def card_text(run: Run, width: int = WIDTH) -> str:
         lines += ["  input", *value_lines(run.input, indent="    ", width=width)]
     ids = [f"{name} {value}" for name, value in _ids(run) if value]
     if ids:
-        lines.append(f"  {', '.join(ids)}")
+        lines += wrapped(", ".join(ids), indent="  ", width=width)
     return "\n".join(cut(visible(line), width) for line in lines)
 
 
