@@ -120,6 +120,8 @@ def test_the_body_is_read_as_said(shell: InteractiveShell, form: str, body: str,
         ("python", "{'a': 1,\n 'b' 2}", "not a Python expression", "line 2, column"),
         ("python", "a = 1", "not a Python expression", "line 1, column"),
         ("python", "{'a': {1}}", "a set has no JSON form", "at a"),
+        ("python", "{'a': 1", "not a Python expression: it is not complete", "line 1, column 8"),
+        ("python", ")(", "", "line 1, column"),
         ("python", "1/0", "ZeroDivisionError", "line 1, column 1"),
         ("request", '{"sku": "A-1"}', "--as request takes the API's own object", ""),
         ("request", '{"input": {}, "headers": {"a": 1}}', "headers hold texts", "at headers"),
@@ -174,6 +176,12 @@ def test_a_sweep_over_a_variable_with_the_body_below(shell: InteractiveShell) ->
     assert again.outputs.reset_index(drop=True).equals(runs.outputs.reset_index(drop=True))
     assert cell(shell, "%fgworkflow echo --sweep lists -q -o kept", lists=[{"a": 1}, [1]]) is None
     assert [run.output for run in shell.user_ns["kept"]] == [{"a": 1}, [1]]
+
+
+@pytest.mark.parametrize("body", ["0", "[]", "false", "[1]"])
+def test_a_sweep_refuses_a_body_that_is_no_object(shell: InteractiveShell, body: str) -> None:
+    shell.user_ns["grid"] = {"a": [1, 2]}
+    assert "base must be a mapping" in str(refused(shell, f"%%fgworkflow echo --sweep grid\n{body}\n"))
 
 
 def test_a_sweep_with_failed_runs_does_not_fail_the_cell(shell: InteractiveShell) -> None:
@@ -431,6 +439,7 @@ def test_the_code_shows_no_secret_that_only_a_variable_holds(shell: InteractiveS
         ("", "a: 'x {{ kept[\"token\"] }}'\nb: 'x {{ kept }}'\nc: '{{ next(words) }}'"),
         ("-i kept -p inner.m=2", ""),
         ("-i view -p n=2", ""),
+        ("-p n=2", "{{ kept }}"),
     ):
         assert "hunter" not in cell(shell, f"%%fgworkflow echo --code {line}\n{body}\n")
 

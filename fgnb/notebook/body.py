@@ -116,11 +116,13 @@ def python_value(text: str, namespace: Mapping[str, Any]) -> Any:
     try:
         value = eval(compile(source, _PYTHON, "eval"), dict(namespace))  # noqa: S307  # the user's own code
     except SyntaxError as error:
-        line, column = (error.lineno or 2) - 1, error.offset or 1
-        raise SyntaxProblem(f"not a Python expression: {error.msg}", source=text, line=line, column=column) from None
+        line, column = max(1, (error.lineno or 2) - 1), error.offset or 1
+        beyond = line > len(text.split("\n"))  # at the bracket that is put behind it
+        reason = "it is not complete" if beyond and "closing parenthesis" in error.msg else error.msg
+        raise SyntaxProblem(f"not a Python expression: {reason}", source=text, line=line, column=column) from None
     except Exception as error:  # whatever the user's expression raises
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _PYTHON]
-        line = (lines[0] or 2) - 1 if lines else 1
+        line = max(1, (lines[0] or 2) - 1) if lines else 1
         message = told(error, namespace)
         raise SyntaxProblem(message, source=text, line=line, column=1) from None
     try:

@@ -44,6 +44,11 @@ class Order:
         return self.given.workflow or ""
 
     @property
+    def base(self) -> Any:
+        """What stands in every input of a sweep, or None."""
+        return None if plain(self.input) == {} else self.input
+
+    @property
     def options(self) -> dict[str, Any]:
         """What all runs have in common."""
         return {
@@ -130,7 +135,8 @@ def _with_params(given: Given, value: Any, below: dict[str, Any], namespace: Map
 
 def _opened(value: Any, path: Path) -> Any:
     """Return a value of which no part on the way along `path` is code: it is changed there."""
-    value = value.value if isinstance(value, Code) else value
+    # What it holds is shown instead, and saved with the notebook.
+    value = masked(value.value) if isinstance(value, Code) else value
     if len(path) < 2 or not isinstance(value, dict) or path[0] not in value:
         return value
     return value | {path[0]: _opened(value[path[0]], path[1:])}
@@ -235,7 +241,7 @@ def _sweep(order: Order, session: Session, shell: InteractiveShell, namespace: M
     job = session.plan_sweep(
         order.workflow,
         namespace[given.sweep or ""],
-        base=order.input or None,
+        base=order.base,
         progress=not given.quiet,
         **_sweep_options(order),
     )
@@ -267,9 +273,7 @@ def _sweep_options(order: Order) -> dict[str, Any]:
 def _preview(order: Order, session: Session, namespace: Mapping[str, Any]) -> Preview:
     if order.given.sweep is None:
         return session.preview(order.workflow, order.input, **order.options)
-    return session.preview_sweep(
-        order.workflow, namespace[order.given.sweep], base=order.input or None, **order.options
-    )
+    return session.preview_sweep(order.workflow, namespace[order.given.sweep], base=order.base, **order.options)
 
 
 def _code(order: Order) -> str:
@@ -279,8 +283,7 @@ def _code(order: Order) -> str:
         lines.append(code.call("connect", profile=given.profile))
     name = f"{given.out} = " if given.out is not None else ""
     if given.sweep is not None:
-        base = order.input if plain(order.input) else None
-        options = {"base": base} | _sweep_options(order) | {"background": given.background or None}
+        options = {"base": order.base} | _sweep_options(order) | {"background": given.background or None}
         lines.append(name + code.call("sweep", order.workflow, Code(given.sweep, None), **options))
     else:
         options = order.options | ({} if given.background or not given.no_check else {"check": False})
