@@ -361,14 +361,9 @@ class Session(Registry):
     def form(self, workflow: str, *, schema: Any = None, example: Any = None) -> Form:
         """Return a form for a workflow's input, to fill, run and read; see `fgnb.notebook.form.Form`.
 
-        It has a field for each value that the input may hold and a JSON tab that always agrees with them;
-        Run shows the result and the node errors below, and any field can take several values at once.
-
         Args:
             workflow: its name or id.
-            schema: a JSON Schema (a dict) or a pydantic model, which the input has to agree with. By
-                default the fields come from the definition and from earlier inputs in the history, which
-                only suggest.
+            schema: a JSON Schema (a dict) or a pydantic model; by default, what definition and history suggest.
             example: an input to begin with.
 
         Raises:

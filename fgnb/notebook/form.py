@@ -22,12 +22,15 @@ from fgnb.errors import FgnbError, InputError
 from fgnb.local.expressions import MISSING
 from fgnb.notebook import form_code, form_outcome, jsonschema
 from fgnb.notebook.fields.compound import ObjectField, field_for
-from fgnb.notebook.fields.field import ERROR, Field, Looks, alert, line
+from fgnb.notebook.fields.field import Field, alert_block, line
 from fgnb.notebook.fields.leaf import Leaf
+from fgnb.notebook.fields.looks import ERROR, Looks
+from fgnb.notebook.fields.whole import Others
 from fgnb.notebook.form_again import make_room
 from fgnb.notebook.form_checks import Checks
 from fgnb.notebook.form_extras import Extras
 from fgnb.notebook.form_static import as_html, as_text, primary_places
+from fgnb.notebook.form_widgets import keep_order, widgets_in
 from fgnb.notebook.form_work import Work
 from fgnb.notebook.hidden import Hidden
 from fgnb.notebook.node import initial
@@ -221,10 +224,12 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def close(self) -> None:
         """Take the form off the page and let its widgets go; its value and runs stay."""
+        if not hasattr(self, "_work"):  # it was never made, since an argument was wrong
+            return
         with self._lock:
             fields, self.fields = self.fields, []
             inside = [self, *(one for field in fields for one in vars(field).values()), *self._work.widgets()]
-            for widget in _widgets_in([*inside, *self.looks.models()]):
+            for widget in widgets_in([*inside, *vars(self.looks).values()]):
                 if widget is not self:
                     widget.close()
         super().close()
@@ -256,7 +261,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     self._trouble.value = ""
                     call(change)
 
-        _keep_order(widget)
+        keep_order(widget)
         if trait is None:
             widget.on_click(heard)
         else:
@@ -294,7 +299,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.root.paint(shown, fresh=fresh, disabled=disabled)
             if not disabled:
                 self._json.value = written(shown, indent=2)
-            self._json_note.value = alert(html.preformatted(str(self.checks.json))) if disabled else ""
+            self._json_note.value = alert_block(str(self.checks.json)) if disabled else ""
             self._restore.layout.display = None if disabled else "none"
         self._paint_notes()
         self._paint_code()
@@ -328,7 +333,11 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def leaves(self) -> dict[str, Field]:
         """Return the fields that hold values, by their names."""
-        return {field.name: field for field in self.root.everything() if isinstance(field, Leaf) and field.steps}
+        return {
+            field.name: field
+            for field in self.root.everything()
+            if isinstance(field, Leaf) and not isinstance(field, Others)
+        }
 
     @property
     def lock(self) -> threading.RLock:
@@ -356,7 +365,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             yield
         except Exception as error:
             told = str(error) if isinstance(error, FgnbError) else f"{type(error).__name__}: {error}"
-            self._trouble.value = alert(html.preformatted(told))
+            self._trouble.value = alert_block(told)
 
     # --- displayed -------------------------------------------------------------------------------
 
@@ -381,29 +390,3 @@ def _input(value: Any) -> dict[str, Any]:
     """Return an input as a fresh JSON object, such that the JSON tab can hold it."""
     new = to_json({} if value is None else value, root="input")
     return read_input(written(new))
-
-
-def _widgets_in(things: Any) -> Iterator[Any]:
-    """Yield all widgets in things, each once: children, layouts and styles too."""
-    stack, seen = [*things], set()
-    while stack:
-        one = stack.pop()
-        if isinstance(one, (list, tuple)):
-            stack.extend(one)
-        elif isinstance(one, dict):
-            stack.extend(one.values())
-        elif isinstance(one, ipywidgets.Widget) and id(one) not in seen:
-            seen.add(id(one))
-            stack.extend(getattr(one, name, ()) for name in ("children", "layout", "style"))
-            yield one
-
-
-def _keep_order(widget: Any) -> None:
-    """Have a control's messages handled in the subshell that the front end asks for.
-
-    ipykernel 7.4 hands them to the shell that published on the control last, which differs from one
-    control to the next: while a cell runs, an edit waits for it but the click on Run does not, and
-    the run gets an input that is not the one on the screen.
-    """
-    if hasattr(widget.comm, "_reply_subshell_for"):
-        widget.comm._reply_subshell_for = None

@@ -7,7 +7,8 @@ from typing import Any
 
 import ipywidgets
 
-from fgnb.notebook.fields.field import Looks, called
+from fgnb.notebook.fields.field import called
+from fgnb.notebook.fields.looks import Looks
 from fgnb.render import html
 from fgnb.render.run import elapsed_text
 from fgnb.render.value import compact

@@ -10,8 +10,9 @@ import ipywidgets
 
 from fgnb import wiring
 from fgnb.errors import FgnbError, InputError, SweepStopped
-from fgnb.notebook.fields.field import Field, Looks, alert, called, line
-from fgnb.notebook.fields.leaf import Labels, Leaf
+from fgnb.notebook.fields.field import Field, alert, called, line
+from fgnb.notebook.fields.leaf import Leaf
+from fgnb.notebook.fields.looks import Looks
 from fgnb.notebook.form_values import Grid, values_of
 from fgnb.notebook.texts import reading, show
 from fgnb.paths import Path
@@ -27,7 +28,6 @@ CHECKED, AT_ONCE = 5000, 200  # inputs that are checked against the schema: befo
 TICK = 0.25  # seconds between two looks at how far it is
 
 _HELP = "several values: 1..50 step 5, or A, B, C, or a JSON list"
-_LABELS = Labels(["values"])
 
 
 class Vary:
@@ -37,11 +37,11 @@ class Vary:
         looks = panel.looks
         self.field = ipywidgets.Dropdown(
             options=[("choose a field", "")], value="", description="vary", tooltip="the field to vary",
-            layout=looks.control, style=_LABELS.of("vary"),
+            layout=looks.control, style=looks.vary.of("vary"),
         )  # fmt: skip
         self.values = ipywidgets.Textarea(
             rows=1, continuous_update=False, description="values", placeholder="1..50 step 5   or   A, B, C",
-            layout=looks.control, style=_LABELS.of("values"), tooltip=_HELP,
+            layout=looks.control, style=looks.vary.of("values"), tooltip=_HELP,
         )  # fmt: skip
         self.remove = ipywidgets.Button(icon="times", tooltip="vary this field no more", layout=looks.button)
         self.note = ipywidgets.HTML(layout=looks.note, style=looks.html)
@@ -87,7 +87,7 @@ class SweepPanel:
         )
         self._go = ipywidgets.Button(description="Run all", icon="forward", layout=looks.wide_button)
         self._no = ipywidgets.Button(description="No", layout=looks.wide_button)
-        self._told = ipywidgets.HTML(layout=looks.rest, style=looks.html)
+        self._told = ipywidgets.HTML(layout=looks.told, style=looks.html)
         self._buttons = ipywidgets.HBox([self._add, self._go, self._told], layout=looks.row)
         self.box = ipywidgets.VBox([self._buttons], layout=looks.column)
         listen(self._add, called(self.add), None)
@@ -218,9 +218,9 @@ class SweepPanel:
         self._go.disabled = not count or blocked is not None
         self._go.description = f"Run all {count:,}" if count else "Run all"
         if problem is not None:
-            self._told.value = alert(html.span(problem, html.FONT))
+            self._told.value = alert(problem)
         elif self._asking:
-            self._told.value = alert(html.span(f"That starts {count:,} runs. Really?", html.FONT))
+            self._told.value = alert(f"That starts {count:,} runs. Really?")
         else:
             told = blocked if count and blocked else f"{count:,} runs" if count else ""
             self._told.value = line(told or "", html.MUTED)
@@ -236,7 +236,7 @@ class SweepPanel:
         try:
             count = len(self._values(field, text))
         except InputError as error:
-            return alert(html.span(str(error).splitlines()[0], html.FONT))
+            return alert(str(error).splitlines()[0])
         return line(f"{count:,} {'value' if count == 1 else 'values'}", html.MUTED)
 
 

@@ -64,7 +64,7 @@ class Work:
         self._stop = ipywidgets.Button(
             description="Cancel", icon="stop", disabled=True, tooltip="give up what is under way"
         )
-        self._status = ipywidgets.HTML(layout=form.looks.rest, style=form.looks.html)
+        self._status = ipywidgets.HTML(layout=form.looks.told, style=form.looks.html)
         self.buttons = ipywidgets.HBox([self._go, self._stop, self._status], layout=form.looks.row)
         self.last = LastRuns(form.looks, form.listen, form.refill, self._compare, self._safe)
         self.panel = SweepPanel(

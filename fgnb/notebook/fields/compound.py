@@ -11,7 +11,8 @@ import ipywidgets
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
 from fgnb.notebook.fields.field import NEVER, Field, Owner, called, line
-from fgnb.notebook.fields.leaf import Labels, Leaf
+from fgnb.notebook.fields.leaf import Leaf
+from fgnb.notebook.fields.looks import Labels
 from fgnb.notebook.fields.whole import Others, Whole
 from fgnb.notebook.node import MAX_DEPTH, Node, Part, blank, initial, likeness
 from fgnb.notebook.texts import written
@@ -45,7 +46,7 @@ class Compound(Field):
         super().__init__(owner, node, parent, key, required=required)
         looks = owner.looks
         self.title = ipywidgets.HTML(layout=looks.title, style=looks.html)
-        self.body = ipywidgets.VBox(layout=looks.column if parent is None or not key else looks.inside)
+        self.body = ipywidgets.VBox(layout=looks.column if parent is None or key == "" else looks.inside)
         self.head: Any = None
         self.whole: Whole | None = None
         self.disabled = False
@@ -221,18 +222,18 @@ class ArrayField(Compound):
 
     def _row(self, at: int) -> tuple[Field, Any, list[Any]]:
         looks = self.owner.looks
-        field = field_for(self.owner, self.node.item, self, at, required=True, labels=_POSITIONS)
+        field = field_for(self.owner, self.node.item, self, at, required=True, labels=looks.positions)
         buttons = [
             self.button("arrow-up", f"move {field.name} up", called(self._move, at, -1)),
             self.button("arrow-down", f"move {field.name} down", called(self._move, at, 1)),
             self.button("times", f"remove {field.name}", called(self._remove, at)),
         ]
+        together = ipywidgets.HBox(buttons, layout=looks.buttons)
+        if isinstance(field, Compound) and field.head is not None:
+            field.head.children = (*field.head.children, together)
+            return field, field.box, buttons
         box = ipywidgets.Box([field.box], layout=looks.rest)
-        return (
-            field,
-            ipywidgets.HBox([box, ipywidgets.HBox(buttons, layout=looks.buttons)], layout=looks.column),
-            buttons,
-        )
+        return field, ipywidgets.HBox([box, together], layout=looks.column), buttons
 
     def _items(self) -> list[Any]:
         found = self.owner.current(self.path)
@@ -265,9 +266,6 @@ class ArrayField(Compound):
     def turn_on(self) -> None:
         """Give the input this list: its default, or an empty one."""
         self.edit(self._items())
-
-
-_POSITIONS = Labels(["[00]"])
 
 
 def _swapped(places: list[int], one: int, other: int) -> list[int]:

@@ -7,49 +7,16 @@ from functools import partial
 from typing import Any, Protocol
 
 import ipywidgets
-from ipywidgets.widgets.widget_bool import CheckboxStyle
-from ipywidgets.widgets.widget_string import HTMLStyle
 
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
+from fgnb.notebook.fields.looks import ERROR, LINES, Looks
 from fgnb.notebook.hidden import Hidden
 from fgnb.notebook.node import Node
 from fgnb.notebook.places import with_member
 from fgnb.notebook.validation import Issue
 from fgnb.paths import Path, format_path
 from fgnb.render import html
-
-ERROR = "color:var(--jp-error-color1,#d93f3f)"
-
-
-class Looks:
-    """Layouts and styles that the widgets of one form share: each is a model of its own in the page."""
-
-    def __init__(self) -> None:
-        layout = ipywidgets.Layout
-        # Fields wrap: in a narrow panel the note stands below its control
-        self.row = layout(flex_flow="row wrap", align_items="flex-start", width="100%", min_width="0")
-        self.control = layout(flex="1 1 300px", width="auto", min_width="0", max_width="640px")
-        self.note = layout(flex="1 1 200px", width="auto", min_width="0", margin="2px 0 2px 6px")
-        self.switch = layout(width="22px", min_width="22px", margin="2px 0 2px 2px")
-        self.gap = layout(width="24px", min_width="24px")
-        self.column = layout(width="100%", min_width="0", overflow="visible")
-        self.inside = layout(
-            width="auto", min_width="0", margin="0 0 4px 9px", padding="0 0 0 9px", overflow="visible",
-            border_left="2px solid rgba(128,128,128,.25)",
-        )  # fmt: skip
-        self.button = layout(width="32px", min_width="32px", padding="0")
-        self.wide_button = layout(width="auto", min_width="0", flex="0 0 auto")
-        self.title = layout(flex="0 1 auto", width="auto", min_width="0")
-        self.rest = layout(flex="1 1 0", width="auto", min_width="0")
-        self.buttons = layout(flex="0 0 auto", width="auto", overflow="visible")
-        self.hidden = layout(display="none")
-        self.html = HTMLStyle()
-        self.check = CheckboxStyle(description_width="0px")
-
-    def models(self) -> Iterator[Any]:
-        """Yield them all."""
-        yield from vars(self).values()
 
 
 class Owner(Protocol):
@@ -240,13 +207,14 @@ class Field:
         lines = []
         problem = self.problem()
         if problem is not None:
-            lines.append(alert(html.span(str(problem).splitlines()[0], html.FONT)))
+            lines.append(alert(str(problem).splitlines()[0]))
         for issue in self.issues:
             place = format_path(issue.path[len(self.path) :])
             text = f"{place}: {issue.message}" if place else issue.message
-            lines.append(line(text, html.MUTED) if issue.missing else alert(html.span(text, html.FONT)))
+            lines.append(line(text, html.MUTED) if issue.missing else alert(text))
         lines.append(self.note_html())
         content = "<br>".join(one for one in lines if one)
+        content = content and f'<div style="line-height:1.45">{content}</div>'
         if self._note is None:
             if not content:
                 return
@@ -270,12 +238,17 @@ NEVER: Any = object()  # what no value is
 
 def line(text: str, style: str) -> str:
     """Return one line of text as the HTML of a note; nothing if it is empty."""
-    return html.span(text, f"{html.FONT};{style}") if text else ""
+    return html.span(text, f"{LINES};{style}") if text else ""
 
 
-def alert(content: str) -> str:
-    """Return an error (HTML) so that it stands out, and a screen reader says it at once."""
-    return f'<span role="alert" style="{ERROR}">{content}</span>'
+def alert(text: str) -> str:
+    """Return an error as HTML that stands out, and that a screen reader says at once."""
+    return f'<span role="alert">{line(text, ERROR)}</span>'
+
+
+def alert_block(text: str) -> str:
+    """Return an error of several lines, likewise."""
+    return f'<div role="alert" style="{ERROR}">{html.preformatted(text)}</div>'
 
 
 def called(call: Any, *args: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import ipywidgets
@@ -19,7 +18,6 @@ from fgnb.paths import Path
 from fgnb.render import html
 from fgnb.runs.redact import is_secret
 
-LONGEST_LABEL = 20  # columns
 MAX_ROWS, ROW = 8, 60  # of a control: rows that it grows to, columns that a row has at least
 
 _MEANING: dict[Reading, str] = {
@@ -217,20 +215,6 @@ class Leaf(Field):
             self._paint_text(self.shown)
         else:
             self.control.value = text
-
-
-class Labels:
-    """Styles that align the controls behind labels; a label that is longer than most is not aligned, but never cut."""
-
-    def __init__(self, labels: Iterable[str]) -> None:
-        widths = [cell_len(label) for label in labels]
-        self._width = max((width for width in widths if width <= LONGEST_LABEL), default=2)
-        self._aligned = TextStyle(description_width=f"{self._width + 1}ch")
-        self._free = TextStyle(description_width="initial")
-
-    def of(self, label: str) -> TextStyle:
-        """Return the style for a label."""
-        return self._aligned if cell_len(label) <= self._width else self._free
 
 
 def _choice_name(value: Any, choices: tuple[Any, ...]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
 from fgnb.notebook.fields.field import Field, Owner
-from fgnb.notebook.fields.leaf import Labels, Leaf
+from fgnb.notebook.fields.leaf import Leaf
+from fgnb.notebook.fields.looks import Labels
 from fgnb.notebook.node import Node
 from fgnb.notebook.texts import json_type
 from fgnb.paths import Path

@@ -1,0 +1,34 @@
+"""What a form has to do to ipywidgets' widgets themselves: find them all, and keep their messages in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import ipywidgets
+
+
+def widgets_in(things: Any) -> Iterator[Any]:
+    """Yield all widgets in things, each once: children, layouts and styles too."""
+    stack, seen = [*things], set()
+    while stack:
+        one = stack.pop()
+        if isinstance(one, (list, tuple)):
+            stack.extend(one)
+        elif isinstance(one, dict):
+            stack.extend(one.values())
+        elif isinstance(one, ipywidgets.Widget) and id(one) not in seen:
+            seen.add(id(one))
+            stack.extend(getattr(one, name, ()) for name in ("children", "layout", "style"))
+            yield one
+
+
+def keep_order(widget: Any) -> None:
+    """Have a control's messages handled in the subshell that the front end asks for.
+
+    ipykernel 7.4 hands them to the shell that published on the control last, which differs from one
+    control to the next: while a cell runs, an edit waits for it but the click on Run does not, and
+    the run gets an input that is not the one on the screen.
+    """
+    if hasattr(widget.comm, "_reply_subshell_for"):
+        widget.comm._reply_subshell_for = None
