@@ -880,7 +880,7 @@ def test_the_end_of_a_run_is_shown_in_the_context_of_its_start(form: Form) -> No
 
 def vary(form: Form, name: str, text: str) -> None:
     """Choose a field to vary, and its values, as a user does."""
-    button(form, "Vary a field").click()
+    button(form, "+ Vary a field").click()
     one = form._work.panel._varied[form._work.panel._count - 1]
     one.field.value = name
     one.values.value = text
@@ -945,10 +945,11 @@ def test_values_that_can_not_be_read_say_why_and_start_nothing(form: Form, text:
 
 
 def test_a_field_with_choices_begins_with_all_of_them(ordered: Form) -> None:
-    button(ordered, "Vary a field").click()
+    button(ordered, "+ Vary a field").click()
     one = ordered._work.panel._varied[0]
     one.field.value = "size"
-    assert one.values.value == "1, 2"
+    assert one.values.value == "small, large"
+    assert [one["size"] for one in ordered._work.panel.grid(0)] == [1, 2]
 
 
 def test_each_input_of_a_sweep_is_checked_before_any_is_sent(ordered: Form, calls: list[Any]) -> None:
@@ -1035,6 +1036,23 @@ def test_the_cell_holds_the_same_input(value: dict[str, Any]) -> None:
     assert same(body.read(rest, {}), value)
 
 
+def test_the_cell_makes_the_same_run(form: Form) -> None:
+    form.value = {"sku": "A-100", "qty": 3, "text": "{{ x }} $y {z}"}
+    form.headers = {"X-Trace": "it's {{ 7 }}"}
+    form.tags = {"n": 1, "text": "1", "list": [1], "odd": "a b={{"}
+    form.submit()
+    run: Any = form.wait(10)
+    shell = InteractiveShell.instance()
+    try:
+        shell.run_line_magic("load_ext", "fgnb")
+        cell = cell_text("order-triage", form.value, form.headers, form.tags)
+        result = shell.run_cell(cell).result
+    finally:
+        InteractiveShell.clear_instance()
+    assert (result.input, result.headers, result.tags) == (run.input, run.headers, run.tags)
+    assert result.output == run.output
+
+
 def test_the_code_is_that_of_the_form(form: Form) -> None:
     form.value = {"sku": "A-100", "text": "{{ x }}"}
     form._tab.selected_index = 2
@@ -1113,7 +1131,7 @@ def test_a_closed_form_leaves_no_widget_and_keeps_its_value_and_runs(session: Se
     field(form, "pay").choice.value = 1
     field(form, "pay").choice.value = 0
     button(form, "remove tags[1]").click()
-    button(form, "Vary a field").click()
+    button(form, "+ Vary a field").click()
     form.submit()
     form.wait(10)
     form.close()

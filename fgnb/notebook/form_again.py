@@ -8,10 +8,11 @@ stays. A closed form keeps its value and its runs, and a run under way goes on.
 
 from __future__ import annotations
 
-import sys
 import threading
 import weakref
 from typing import Any
+
+from fgnb.notebook.form_outcome import kernel_shell
 
 Place = tuple[str, str]
 
@@ -37,9 +38,8 @@ def make_room(form: Any, workflow: str) -> None:
 
 def _running() -> tuple[str, str] | None:
     """Return the cell that runs (its id, or its text where the front end tells none) and the id of its run."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    parent = shell.get_parent() if shell is not None and hasattr(shell, "get_parent") else None
+    shell = kernel_shell()
+    parent = shell.get_parent() if shell is not None else None
     if not isinstance(parent, dict):
         return None
     header = parent.get("header") or {}

@@ -49,9 +49,10 @@ class Checks:
         for field in fields:
             field.issues = []
         unread = {field.path for field in fields if field.problem() is not None}
-        self._issues = [issue for issue in self.of(value) if issue.path not in unread]
-        for issue in self._issues:
-            self._root.at(issue.path).issues.append(issue)
+        for issue in self.of(value):
+            if issue.path not in unread:
+                self._root.at(issue.path).issues.append(issue)
+        self._issues = [issue for field in fields for issue in field.issues]  # in the order of the fields
         for field in fields:
             field.paint_note()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import ipywidgets
 
+from fgnb.notebook.progress import Cell
 from fgnb.render import html
 
 Bundle = Mapping[str, Any]
@@ -27,7 +28,7 @@ class Outcome:
         self._html = ipywidgets.HTML()
         self.box = ipywidgets.VBox([self._html])
         self._bundle: Bundle = EMPTY
-        self._handles: list[Any] = []
+        self._handles: list[Cell] = []
         self._lock = threading.Lock()
 
     @property
@@ -52,24 +53,22 @@ class Outcome:
             self._html.value = bundle["text/html"] if widget is None else ""
             self.box.children = (self._html,) if widget is None else (widget,)
         for handle in handles:
-            handle.update(dict(bundle), raw=True)
+            handle.put(dict(bundle))
 
     def display(self) -> None:
         """Show it in the cell that runs, from now on."""
-        from IPython.display import display
-
-        handle = display(dict(self._bundle), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        handle = Cell(dict(self._bundle))
         with self._lock:
             self._handles.append(handle)
         self._html.value = ""
         self.box.children = (self._html,)
 
 
-def in_kernel() -> bool:
-    """Whether there is a notebook, or anything else that shows widgets."""
+def kernel_shell() -> Any:
+    """Return the shell of the kernel that runs this, or None in a terminal."""
     ipython = sys.modules.get("IPython")  # never imported here: without it there is no cell
     shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None) is not None
+    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def heading(workflow: str, description: Any) -> str:

@@ -14,7 +14,6 @@ from fgnb.notebook.fields.field import Field, alert, called, line
 from fgnb.notebook.fields.leaf import Leaf
 from fgnb.notebook.fields.looks import Looks
 from fgnb.notebook.form_values import Grid, values_of
-from fgnb.notebook.texts import reading, show
 from fgnb.paths import Path
 from fgnb.render import html
 from fgnb.render.progress import show as show_progress
@@ -43,7 +42,7 @@ class Vary:
             rows=1, continuous_update=False, description="values", placeholder="1..50 step 5   or   A, B, C",
             layout=looks.control, style=looks.vary.of("values"), tooltip=_HELP,
         )  # fmt: skip
-        self.remove = ipywidgets.Button(icon="times", tooltip="vary this field no more", layout=looks.button)
+        self.remove = ipywidgets.Button(description="×", tooltip="vary this field no more", layout=looks.button)
         self.note = ipywidgets.HTML(layout=looks.note, style=looks.html)
         self.box = ipywidgets.HBox([self.field, self.values, self.remove, self.note], layout=looks.row)
         panel.listen(self.field, panel.on_field)
@@ -83,9 +82,9 @@ class SweepPanel:
         self._count = 0
         self._asking = False
         self._add = ipywidgets.Button(
-            description="Vary a field", icon="plus", tooltip=f"let a field take {_HELP}", layout=looks.wide_button
+            description="+ Vary a field", tooltip=f"let a field take {_HELP}", layout=looks.wide_button
         )
-        self._go = ipywidgets.Button(description="Run all", icon="forward", layout=looks.wide_button)
+        self._go = ipywidgets.Button(description="Run all", layout=looks.wide_button)
         self._no = ipywidgets.Button(description="No", layout=looks.wide_button)
         self._told = ipywidgets.HTML(layout=looks.told, style=looks.html)
         self._buttons = ipywidgets.HBox([self._add, self._go, self._told], layout=looks.row)
@@ -131,8 +130,7 @@ class SweepPanel:
         field = self._leaves().get(change["new"])
         for vary in self._varied[: self._count]:
             if vary.field is change["owner"] and field is not None and not vary.values.value:
-                offered = field.values.values() if isinstance(field, Leaf) and field.values else field.node.examples
-                texts = [show(reading(field.node), value) for value in offered if value is not None]
+                texts = list(field.values) if isinstance(field, Leaf) else []
                 vary.values.value = (
                     ", ".join(texts) if all("," not in text and "\n" not in text for text in texts) else ""
                 )

@@ -60,10 +60,8 @@ class Work:
         self._ended.set()
         self._failure: BaseException | None = None
         self._done: list[Run | RunSet] = []
-        self._go = ipywidgets.Button(description="Run", button_style="primary", icon="play", tooltip="run the workflow")
-        self._stop = ipywidgets.Button(
-            description="Cancel", icon="stop", disabled=True, tooltip="give up what is under way"
-        )
+        self._go = ipywidgets.Button(description="Run", button_style="primary", tooltip="run the workflow")
+        self._stop = ipywidgets.Button(description="Cancel", disabled=True, tooltip="give up what is under way")
         self._status = ipywidgets.HTML(layout=form.looks.told, style=form.looks.html)
         self.buttons = ipywidgets.HBox([self._go, self._stop, self._status], layout=form.looks.row)
         self.last = LastRuns(form.looks, form.listen, form.refill, self._compare, self._safe)
@@ -214,7 +212,7 @@ class Work:
         try:
             with self._form.shown_errors():
                 runs, self._failure = follow(job, self._outcome.show)
-                if len(runs):
+                if len(runs) or self._failure is None:
                     self._keep(runs)
                     self._outcome.show(*explored(runs))
                 if self._failure is not None:

@@ -194,7 +194,7 @@ class ArrayField(Compound):
     def __init__(self, owner: Owner, node: Node, parent: Field | None, key: str | int, *, required: bool) -> None:
         super().__init__(owner, node, parent, key, required=required)
         self._rows: list[tuple[Field, Any, list[Any]]] = []
-        self.add = self.button("plus", f"add an item to {self.name or 'the list'}", called(self._add))
+        self.add = self.button("+ Add", f"add an item to {self.name or 'the list'}", called(self._add))
         self.make_head(self.add)
 
     def takes(self, found: Any) -> bool:
@@ -224,9 +224,9 @@ class ArrayField(Compound):
         looks = self.owner.looks
         field = field_for(self.owner, self.node.item, self, at, required=True, labels=looks.positions)
         buttons = [
-            self.button("arrow-up", f"move {field.name} up", called(self._move, at, -1)),
-            self.button("arrow-down", f"move {field.name} down", called(self._move, at, 1)),
-            self.button("times", f"remove {field.name}", called(self._remove, at)),
+            self.button("↑", f"move {field.name} up", called(self._move, at, -1)),
+            self.button("↓", f"move {field.name} down", called(self._move, at, 1)),
+            self.button("×", f"remove {field.name}", called(self._remove, at)),
         ]
         together = ipywidgets.HBox(buttons, layout=looks.buttons)
         if isinstance(field, Compound) and field.head is not None:

@@ -172,8 +172,9 @@ class Field:
         looks = self.owner.looks
         if self.required or self.parent is None:
             return ipywidgets.Box(layout=looks.gap) if isinstance(self.key, str) and self.key else None
+        # Its description is cut off by its width, but read out
         self.switch = ipywidgets.Checkbox(
-            value=False, indent=False, tooltip=f"send {self.name}", layout=looks.switch, style=looks.check
+            value=False, indent=False, description=f"send {self.name}", layout=looks.switch, style=looks.check
         )
         self.owner.listen(self.switch, self._on_switch)
         return self.switch
@@ -226,9 +227,9 @@ class Field:
         """Put the note's widget where it belongs."""
         self.box.children = (*self.box.children, note)
 
-    def button(self, icon: str, tooltip: str, call: Any) -> Any:
-        """Return a small button; its tooltip is what a screen reader says."""
-        made = ipywidgets.Button(icon=icon, tooltip=tooltip, layout=self.owner.looks.button)
+    def button(self, text: str, tooltip: str, call: Any) -> Any:
+        """Return a small button; not with an icon, which a screen reader can't say."""
+        made = ipywidgets.Button(description=text, tooltip=tooltip, layout=self.owner.looks.button)
         self.owner.listen(made, call, None)
         return made
 

@@ -41,14 +41,14 @@ class Looks:
         self.row = layout(flex_flow="row wrap", align_items="flex-start", width="100%", min_width="0")
         self.control = layout(flex="1 1 180px", width="auto", min_width="0", max_width="440px")
         self.note = layout(flex="1 1 200px", width="auto", min_width="0", margin="4px 0 2px 6px")
-        self.switch = layout(width="22px", min_width="22px", margin="2px 0 2px 2px")
+        self.switch = layout(width="22px", min_width="22px", margin="2px 0 2px 2px", overflow="hidden")
         self.gap = layout(width="24px", min_width="24px")
         self.column = layout(width="100%", min_width="0", overflow="visible")
         self.inside = layout(
             width="auto", min_width="0", margin="0 0 4px 9px", padding="0 0 0 9px", overflow="visible",
             border_left="2px solid rgba(128,128,128,.25)",
         )  # fmt: skip
-        self.button = layout(width="32px", min_width="32px", padding="0")
+        self.button = layout(width="auto", min_width="30px", padding="0 8px", flex="0 0 auto")
         self.wide_button = layout(width="auto", min_width="0", flex="0 0 auto")
         self.title = layout(flex="0 1 auto", width="auto", min_width="0")
         self.rest = layout(flex="1 1 0", width="auto", min_width="0")
