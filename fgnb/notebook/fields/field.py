@@ -219,9 +219,13 @@ class Field:
         if self._note is None:
             if not content:
                 return
-            self._note = ipywidgets.HTML(layout=self.owner.looks.note, style=self.owner.looks.html)
-            self.add_note(self._note)
+            self.add_note(self.make_note(content))
         self._note.value = content
+
+    def make_note(self, content: str) -> Any:
+        """Return the note's widget, of which there is none until there is something to say."""
+        self._note = ipywidgets.HTML(content, layout=self.owner.looks.note, style=self.owner.looks.html)
+        return self._note
 
     def add_note(self, note: Any) -> None:
         """Put the note's widget where it belongs."""

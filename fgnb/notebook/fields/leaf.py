@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
-from fgnb.notebook.fields.field import Field, Owner, line
+from fgnb.notebook.fields.field import NEVER, Field, Owner, line
 from fgnb.notebook.node import Node
 from fgnb.notebook.texts import Reading, fits, json_type, read, reading, show, written
 from fgnb.paths import Path
@@ -53,6 +53,8 @@ class Leaf(Field):
             )
             owner.listen(self.null, self._on_null)
             widgets.append(self.null)
+        if told := self.note_html():
+            widgets.append(self.make_note(told))
         self.box = ipywidgets.HBox([one for one in widgets if one is not None], layout=owner.looks.row)
 
     def _control(self, style: TextStyle) -> Any:
@@ -186,7 +188,7 @@ class Leaf(Field):
     def _remark(self) -> str:
         """Return how the value is understood, where that is not plain from the field."""
         value = self.shown
-        if value is MISSING or self.values:
+        if value is MISSING or value is NEVER or self.values:
             return ""
         if value == "" and self.reading == "text":
             return "the empty text"
