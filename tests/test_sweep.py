@@ -247,10 +247,14 @@ def test_cancel_with_drop_gives_up_what_is_under_way(slow):
 
 def test_a_sweep_that_is_cancelled_before_it_began_ends(slow):
     session, _ = slow
-    for _ in range(5):
-        job = swept(session, "hold", {"n": range(100)}, concurrency=4, background=True)
-        job.cancel(drop=True)
-        assert len(job.wait(5)) <= 4
+
+    async def busy() -> None:
+        time.sleep(0.3)  # so that the sweep can't begin
+
+    session.client.start(busy())
+    job = swept(session, "hold", {"n": range(100)}, concurrency=4, background=True)
+    job.cancel(drop=True)
+    assert len(job.wait(5)) == 0
 
 
 def test_memory_holds_a_bounded_number_of_runs_once_they_are_recorded(connect, tmp_path, monkeypatch):
