@@ -55,7 +55,7 @@ def _rows(node: Node, path: str, depth: int) -> Iterator[Cells]:
                 here,
                 kind_of(inner),
                 _said(inner, required=part.required),
-                "; ".join(filter(None, (inner.help, *inner.hints))),
+                "; ".join(filter(None, (inner.title, inner.help, *inner.hints))),
             )
         yield from _rows(inner, here, depth + 1)
 
