@@ -289,13 +289,29 @@ def test_a_switch_gives_and_takes_a_member(ordered: Form) -> None:
 def test_null_is_neither_absent_nor_empty(ordered: Form) -> None:
     note = field(ordered, "note")
     note.null.value = True
-    assert (ordered.value["note"], note.switch.value, note.control.disabled) == (None, True, True)
+    assert (ordered.value["note"], note.switch.value) == (None, True)
     note.null.value = False
     assert "note" not in ordered.value
     raw(ordered).value = '{"note": null}'
     assert note.null.value is True
-    field(ordered, "maybe").switch.value = True
-    assert ordered.value == {"note": None, "maybe": None}
+    note.control.value = "x"
+    assert (ordered.value["note"], note.null.value) == ("x", False)
+
+
+def test_an_object_may_be_null(ordered: Form) -> None:
+    maybe = field(ordered, "maybe")
+    assert (ordered.value["maybe"], maybe.null.value, maybe.switch.value) == (None, True, True)
+    assert "maybe.city" not in ordered.leaves()
+    maybe.null.value = False
+    assert ordered.value["maybe"] == {}
+    control(ordered, "maybe.city").value = "Suzhou"
+    assert ordered.value["maybe"] == {"city": "Suzhou"}
+    maybe.switch.value = False
+    assert "maybe" not in ordered.value
+    maybe.switch.value = True
+    assert ordered.value["maybe"] == {}
+    maybe.null.value = True
+    assert ordered.value["maybe"] is None
 
 
 def test_a_field_without_a_value_to_begin_with_waits_for_one(ordered: Form) -> None:

@@ -14,7 +14,7 @@ from fgnb.notebook.fields.field import NEVER, Field, Owner, called, line
 from fgnb.notebook.fields.leaf import Leaf
 from fgnb.notebook.fields.looks import Labels
 from fgnb.notebook.fields.whole import Others, Whole
-from fgnb.notebook.node import MAX_DEPTH, Node, Part, blank, initial, likeness
+from fgnb.notebook.node import MAX_DEPTH, Node, Part, blank, likeness
 from fgnb.notebook.texts import written
 from fgnb.paths import Path
 from fgnb.render import html
@@ -49,6 +49,7 @@ class Compound(Field):
         self.body = ipywidgets.VBox(layout=looks.column if parent is None or key == "" else looks.inside)
         self.head: Any = None
         self.whole: Whole | None = None
+        self.null: Any = None
         self.disabled = False
         self._children: Sequence[Field] = ()
         self.box = ipywidgets.VBox([], layout=looks.column)
@@ -56,6 +57,9 @@ class Compound(Field):
     def make_head(self, *more: Any) -> None:
         """Make the heading; the whole input and a variant have none."""
         switch = self.make_switch()
+        if self.node.nullable and self.node.kind != "union":  # whose choice has null
+            self.null = self.make_null()
+            more = (*more, self.null)
         self.head = ipywidgets.HBox(
             [one for one in (switch, self.title, *more) if one is not None], layout=self.owner.looks.row
         )
@@ -71,7 +75,11 @@ class Compound(Field):
         self.shown, self.disabled = found, disabled
         self.paint_switch(found is not MISSING, disabled=disabled)
         self.title.value = self.heading(found)
-        if found is MISSING or self.takes(found):
+        if self.null is not None:
+            self.null.value, self.null.disabled = found is None, disabled
+        if self.null is not None and found is None:
+            self._children, inside = (), []
+        elif found is MISSING or self.takes(found):
             inside = self.paint_inside(found, fresh=fresh, disabled=disabled)
         else:
             if self.whole is None:
@@ -85,6 +93,19 @@ class Compound(Field):
     def takes(self, found: Any) -> bool:
         """Whether a value is of the shape that the fields in it can show."""
         raise NotImplementedError
+
+    def on_null(self, change: Any) -> None:
+        """Make it null, or no longer."""
+        self.edit(None if change["new"] else self.start())
+
+    def turn_on(self) -> None:
+        """Give the input this member: its default, unless that is null."""
+        default = self.node.default
+        self.edit(default if self.node.has_default and default is not None else self.start())
+
+    def start(self) -> Any:
+        """Return a value to begin with."""
+        return blank(replace(self.node, default=MISSING))
 
     def paint_inside(self, found: Any, *, fresh: bool, disabled: bool) -> list[Any]:
         """Show a value of that shape, or MISSING; return the widgets that do."""
@@ -178,11 +199,6 @@ class ObjectField(Compound):
             self.more.selected_index = None if first else 0
         return [*first, self.more]
 
-    def turn_on(self) -> None:
-        """Give the input this object: its default, or what is in it before anything is said."""
-        value = initial(self.node)
-        self.edit({} if value is MISSING else value)
-
 
 class ArrayField(Compound):
     """A list: a field for each item, with buttons to add, to remove, and to move.
@@ -262,10 +278,6 @@ class ArrayField(Compound):
         if drafts:
             self.set_drafts(moved)
             self.owner.drafted()
-
-    def turn_on(self) -> None:
-        """Give the input this list: its default, or an empty one."""
-        self.edit(self._items())
 
 
 def _swapped(places: list[int], one: int, other: int) -> list[int]:

@@ -193,6 +193,18 @@ class Field:
         """Take the member away."""
         self.edit(MISSING)
 
+    def make_null(self) -> Any:
+        """Return the button that makes it null."""
+        made = ipywidgets.ToggleButton(
+            description="null", tooltip=f"{self.name} is null", layout=self.owner.looks.wide_button
+        )
+        self.owner.listen(made, self.on_null)
+        return made
+
+    def on_null(self, change: Any) -> None:
+        """Make it null, or no longer."""
+        raise NotImplementedError
+
     def paint_switch(self, on: bool, *, disabled: bool) -> None:
         """Show whether the input has this member."""
         if self.switch is not None:

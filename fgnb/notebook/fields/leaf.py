@@ -48,10 +48,7 @@ class Leaf(Field):
         self.null: Any = None
         widgets = [self.make_switch(), self.control]
         if node.nullable and self.reading == "text" and node.kind != "choice":
-            self.null = ipywidgets.ToggleButton(
-                description="null", tooltip=f"{self.name} is null", layout=owner.looks.wide_button
-            )
-            owner.listen(self.null, self._on_null)
+            self.null = self.make_null()
             widgets.append(self.null)
         if told := self.note_html():
             widgets.append(self.make_note(told))
@@ -132,7 +129,8 @@ class Leaf(Field):
         self.draft = None
         self.put(MISSING)
 
-    def _on_null(self, change: Any) -> None:
+    def on_null(self, change: Any) -> None:
+        """Make it null, or no longer."""
         self.draft = None
         self.put(None if change["new"] else "" if self.required else MISSING)
 
@@ -145,7 +143,7 @@ class Leaf(Field):
         self.shown = found
         if self.draft is None:
             self._paint_text(found)
-        self.control.disabled = disabled or (self.null is not None and found is None)
+        self.control.disabled = disabled
         if self.null is not None:
             self.null.value = found is None and self.draft is None
             self.null.disabled = disabled
