@@ -693,6 +693,17 @@ def test_a_secret_never_stays_in_a_widget(session: Session, calls: list[Any]) ->
     assert "Secrets are not written out" in form._code.value
 
 
+def test_a_sweep_shows_no_secret(session: Session) -> None:
+    session.deploy(COUNTING)
+    form = session.form("counting", example={"password": "geheim-1", "x": 1})
+    form.sweep({"x": "1..3", "password": ["geheim-2", "geheim-3"]})
+    runs: Any = form.wait(10)
+    assert runs[0].input == {"password": "geheim-2", "x": 1}
+    assert "6 runs of counting" in seen(form)
+    assert "geheim" not in seen(form)
+    assert "geheim" not in state_of(form)
+
+
 def test_a_mark_that_is_moved_means_its_own_secret(form: Form) -> None:
     form.value = {"users": [{"n": 1, "password": "one"}, {"n": 2, "password": "two"}]}
     shown = json.loads(raw(form).value)

@@ -214,7 +214,7 @@ class Work:
                 runs, self._failure = follow(job, self._outcome.show)
                 if len(runs) or self._failure is None:
                     self._keep(runs)
-                    self._outcome.show(*explored(runs))
+                    self._outcome.show(*explored(self._safe_set(runs)))
                 if self._failure is not None:
                     raise self._failure
         finally:
@@ -277,6 +277,11 @@ class Work:
     def _compare(self, one: Run, other: Run) -> None:
         comparison = compare(self._safe(one), self._safe(other))
         self._outcome.show(wiring.call(f"show {type(comparison).__name__}", comparison))
+
+    def _safe_set(self, runs: RunSet) -> RunSet:
+        """Return a sweep's runs as they may be shown; they all have the same keys."""
+        plain = all(self._form.hidden.shown(run.input) is run.input for run in runs[:1])
+        return runs if plain else RunSet(map(self._safe, runs))
 
     def _safe(self, run: Run) -> Run:
         """Return a run as it may be shown: what the page gets may be saved."""
