@@ -369,6 +369,11 @@ class Session(Registry):
         Raises:
             WorkflowNotFound: no workflow has this name or id.
             InputError: the schema is not valid, or the example is no input.
+
+        >>> import fgnb
+        >>> form = fgnb.connect("local").form("order-triage", example={"sku": "A-100"})
+        >>> form.problems, form.value
+        ([], {'sku': 'A-100'})
         """
         form: Form = wiring.call("form", self, workflow, schema=schema, example=example)
         return form
