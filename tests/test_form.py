@@ -29,6 +29,7 @@ from fgnb.notebook.fields.compound import ArrayField, ObjectField, UnionField
 from fgnb.notebook.fields.leaf import Leaf
 from fgnb.notebook.form import Form
 from fgnb.notebook.form_code import call_text, cell_text
+from fgnb.notebook.form_widgets import DOUBLE
 from fgnb.notebook.places import member
 from fgnb.notebook.texts import fits, read
 from fgnb.runs.runset import RunSet
@@ -859,6 +860,18 @@ def test_a_second_click_while_a_run_is_live_does_nothing(session: Session, calls
     assert len(calls) == 2
 
 
+def test_a_double_click_is_one_even_if_the_run_is_over_by_the_second(form: Form) -> None:
+    form.value = {"sku": "A-100"}
+    for _ in range(2):
+        button(form, "Run").click()
+        form.wait(10)
+    assert len(form.runs) == 1
+    time.sleep(DOUBLE)
+    button(form, "Run").click()
+    form.wait(10)
+    assert len(form.runs) == 2
+
+
 def test_edits_during_a_run_belong_to_the_next_one(session: Session) -> None:
     session.deploy(COUNTING)
     form = session.form("counting")
@@ -994,12 +1007,14 @@ def test_more_than_200_runs_are_asked_about(form: Form) -> None:
     form.value = {"sku": "A-100"}
     vary(form, "qty", "1..201")
     go(form).click()
+    go(form).click()  # a double click
     assert "That starts 201 runs" in seen(form)
     assert len(form.runs) == 0
     button(form, "No").click()
     assert "That starts" not in seen(form)
-    go(form).click()
-    go(form).click()
+    for _ in range(2):
+        time.sleep(DOUBLE)
+        go(form).click()
     assert len(form.wait(20)) == 201  # type: ignore[arg-type]
 
 

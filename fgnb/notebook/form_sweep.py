@@ -14,6 +14,7 @@ from fgnb.notebook.fields.field import Field, alert, called, line
 from fgnb.notebook.fields.leaf import Leaf
 from fgnb.notebook.fields.looks import Looks
 from fgnb.notebook.form_values import Grid, values_of
+from fgnb.notebook.form_widgets import Once
 from fgnb.paths import Path
 from fgnb.render import html
 from fgnb.render.progress import show as show_progress
@@ -81,6 +82,7 @@ class SweepPanel:
         self._varied: list[Vary] = []
         self._count = 0
         self._asking = False
+        self._once = Once()
         self._add = ipywidgets.Button(
             description="+ Vary a field", tooltip=f"let a field take {_HELP}", layout=looks.wide_button
         )
@@ -142,6 +144,8 @@ class SweepPanel:
         self.paint()
 
     def _on_go(self) -> None:
+        if not self._once.taken():  # a double click answers no question
+            return
         grid = self.grid(CHECKED)
         if len(grid) > ASK and not self._asking:
             self._asking = True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets
+
+DOUBLE = 0.5  # seconds in which a second click belongs to the first
 
 
 def widgets_in(things: Any) -> Iterator[Any]:
@@ -21,6 +24,21 @@ def widgets_in(things: Any) -> Iterator[Any]:
             seen.add(id(one))
             stack.extend(getattr(one, name, ()) for name in ("children", "layout", "style"))
             yield one
+
+
+class Once:
+    """Takes the first of two clicks that are one double click, also if what it started has ended by then."""
+
+    def __init__(self) -> None:
+        self._last = -DOUBLE
+
+    def taken(self) -> bool:
+        """Whether a click that comes now counts."""
+        now = time.monotonic()
+        counts = now - self._last >= DOUBLE
+        if counts:
+            self._last = now
+        return counts
 
 
 def keep_order(widget: Any) -> None:

@@ -19,6 +19,7 @@ from fgnb.errors import FgnbError, InputError
 from fgnb.notebook.form_runs import LastRuns
 from fgnb.notebook.form_sweep import CHECKED, SweepPanel, explored, follow
 from fgnb.notebook.form_values import Grid
+from fgnb.notebook.form_widgets import Once
 from fgnb.paths import format_path, parse_path
 from fgnb.render import html
 from fgnb.render.run import card_html, card_text, elapsed_text
@@ -74,7 +75,8 @@ class Work:
             start=self._start_sweep,
             ready=self._not_ready,
         )
-        form.listen(self._go, lambda _: self.submit(), None)
+        self._once = Once()
+        form.listen(self._go, lambda _: self.submit() if self._once.taken() else None, None)
         form.listen(self._stop, lambda _: self.cancel(), None)
 
     def widgets(self) -> list[Any]:

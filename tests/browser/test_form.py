@@ -195,10 +195,9 @@ def test_cancel_works_while_a_cell_runs(notebook):
 def test_a_double_click_starts_one_run(notebook):
     book, form = opened(notebook, "form = fgnb.form('order-triage', example={'sku': 'A-100'})\nform")
     form.get_by_role("button", name="Run", exact=True).dblclick()
-    form.get_by_role("button", name="Run", exact=True).dblclick(delay=0, force=True)
     expect(form).to_contain_text("success after")
     time.sleep(1)
-    assert int(book.value("len(form.runs)")) <= 2  # the second pair of clicks may come after the first run
+    assert book.value("len(form.runs)") == "1"
 
 
 def test_a_double_click_on_a_slow_run_starts_one(notebook):
@@ -220,8 +219,10 @@ def test_a_sweep_asks_before_many_runs_and_shows_them(notebook):
     form.get_by_label("values", exact=True).press("Tab")
     expect(form).to_contain_text("250 runs")
     go = form.get_by_role("button", name="Run all 250")
-    go.click()
+    go.dblclick()  # which does not answer the question
     expect(form).to_contain_text("That starts 250 runs")
+    time.sleep(0.6)
+    assert book.value("len(form.runs)") == "0"
     book.picture("form-sweep-asks-light", book.cell(1))
     go.click()
     expect(form).to_contain_text("120 success", timeout=20_000)
