@@ -108,7 +108,7 @@ def test_problems_stand_beside_their_fields_and_are_counted(notebook):
     book.theme("dark")
     book.picture("form-problems-dark", book.cell(1))
     book.theme("light")
-    book.width(520)
+    book.width(700)  # of which the notebook has some 400
     book.picture("form-problems-narrow", book.cell(1))
     box, page = form.get_by_label("客户名称", exact=True).bounding_box(), form.bounding_box()
     assert box["x"] >= page["x"]
