@@ -497,6 +497,20 @@ def test_a_text_that_can_not_be_read_moves_with_its_item(lines: Form) -> None:
     assert lines.value == {"lines": [{"sku": "A", "qty": 1}]}
 
 
+def test_what_was_typed_in_an_item_that_is_gone_does_not_come_back(lines: Form) -> None:
+    control(lines, "lines[2].qty").value = "many"
+    button(lines, "remove lines[2]").click()
+    field(lines, "lines").add.click()
+    assert control(lines, "lines[2].qty").value == ""
+    assert lines.problems == []
+    control(lines, "lines[2].qty").value = "many"
+    field(lines, "lines").switch.value = False
+    field(lines, "lines").switch.value = True
+    for _ in range(3):
+        field(lines, "lines").add.click()
+    assert lines.problems == []
+
+
 def test_a_long_list_is_one_field_of_json(lines: Form) -> None:
     long = [{"sku": str(number)} for number in range(1000)]
     lines.value = {"lines": long}
@@ -1000,6 +1014,16 @@ def test_each_input_of_a_sweep_is_checked_before_any_is_sent(ordered: Form, call
     with pytest.raises(InputError, match="input 4 of 5"):
         ordered.sweep()
     ordered._work.panel._varied[0].values.value = "48..50"
+    assert not go(ordered).disabled
+
+
+def test_a_sweep_follows_what_is_edited(ordered: Form) -> None:
+    vary(ordered, "qty", "48..50")
+    assert "input 1 of 3: name: required" in seen(ordered)
+    fill(ordered, {"name": "Ada"})
+    field(ordered, "pay").choice.value = 0
+    control(ordered, "pay.no").value = "1"
+    assert go(ordered).description == "Run all 3"
     assert not go(ordered).disabled
 
 

@@ -30,7 +30,7 @@ from fgnb.notebook.form_again import make_room
 from fgnb.notebook.form_checks import Checks
 from fgnb.notebook.form_extras import Extras
 from fgnb.notebook.form_static import as_html, as_text, primary_places
-from fgnb.notebook.form_widgets import keep_order, widgets_in
+from fgnb.notebook.form_widgets import keep_order, kernel_shell, widgets_in
 from fgnb.notebook.form_work import Work
 from fgnb.notebook.hidden import Hidden
 from fgnb.notebook.node import initial
@@ -152,7 +152,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     @headers.setter
     def headers(self, headers: Mapping[str, str]) -> None:
-        with self._silent():
+        with self.silent():
             self._extras.set(dict(headers), self._extras.tags)
         self._paint_code()
 
@@ -163,7 +163,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     @tags.setter
     def tags(self, tags: Mapping[str, Any]) -> None:
-        with self._silent():
+        with self.silent():
             self._extras.set(self._extras.headers, dict(tags))
         self._paint_code()
 
@@ -287,14 +287,14 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def refill(self, run: Run) -> None:
         """Take a run's input, headers and tags back into the form."""
-        with self._silent():
+        with self.silent():
             self._extras.set(dict(run.headers), dict(run.tags))
         self._fill(_input(run.input))
 
     def _changed(self, *, fresh: bool) -> None:
         """Show the value in all views, and tell those who observe it."""
         shown = self.hidden.shown(self._value)
-        with self._silent():
+        with self.silent():
             disabled = self.checks.json is not None
             self.root.paint(shown, fresh=fresh, disabled=disabled)
             if not disabled:
@@ -312,7 +312,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.notify_change({"name": name, "old": old, "new": new, "owner": self, "type": "change"})
 
     def _paint_notes(self) -> None:
-        with self._silent():
+        with self.silent():
             self.checks.paint(self._value)
         self._paint_buttons()
 
@@ -321,12 +321,12 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return self.checks.told()
 
     def _paint_buttons(self) -> None:
-        with self._silent():
+        with self.silent():
             self._work.paint()
 
     def _paint_code(self) -> None:
         if self._tab.selected_index == 2:
-            with self._silent():
+            with self.silent():
                 self._code.value = form_code.as_html(
                     self._workflow, self.hidden.shown(self._value), *self._extras.shown()
                 )
@@ -349,7 +349,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return line(text, ERROR if error else html.MUTED)
 
     @contextmanager
-    def _silent(self) -> Iterator[None]:
+    def silent(self) -> Iterator[None]:
         """Hold the lock; what changes meanwhile is no edit."""
         with self._lock:
             before, self._painting = self._painting, True
@@ -373,7 +373,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         from IPython.display import display
 
         display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
-        if form_outcome.kernel_shell() is not None:
+        if kernel_shell() is not None:
             self._outcome.display()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import threading
 import weakref
 from typing import Any
 
-from fgnb.notebook.form_outcome import kernel_shell
+from fgnb.notebook.form_widgets import running_cell
 
 Place = tuple[str, str]
 
@@ -22,7 +22,7 @@ _lock = threading.Lock()
 
 def make_room(form: Any, workflow: str) -> None:
     """Remember a form as made by the cell that runs, and close those of the cell's earlier runs."""
-    cell = _running()
+    cell = running_cell()
     if cell is None:
         return
     place, run = (cell[0], workflow), cell[1]
@@ -34,17 +34,3 @@ def make_room(form: Any, workflow: str) -> None:
         _made[place] = (run, weakref.WeakSet([form]))
     for old in list(known[1]) if known is not None else ():
         old.close()
-
-
-def _running() -> tuple[str, str] | None:
-    """Return the cell that runs (its id, or its text where the front end tells none) and the id of its run."""
-    shell = kernel_shell()
-    parent = shell.get_parent() if shell is not None else None
-    if not isinstance(parent, dict):
-        return None
-    header = parent.get("header") or {}
-    if header.get("msg_type") != "execute_request":  # not a cell, but a callback
-        return None
-    run = header.get("msg_id")
-    cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code")
-    return (cell, run) if isinstance(cell, str) and isinstance(run, str) else None

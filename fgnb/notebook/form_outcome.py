@@ -7,13 +7,13 @@ again; only where nobody displayed the form, such as inside another widget, it s
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
 
+from fgnb.notebook.form_widgets import running_cell
 from fgnb.notebook.progress import Cell
 from fgnb.render import html
 
@@ -28,7 +28,7 @@ class Outcome:
         self._html = ipywidgets.HTML()
         self.box = ipywidgets.VBox([self._html])
         self._bundle: Bundle = EMPTY
-        self._handles: list[Cell] = []
+        self._handles: dict[Any, Cell] = {}  # by cell: what a cell showed is gone when it runs again
         self._lock = threading.Lock()
 
     @property
@@ -48,7 +48,7 @@ class Outcome:
             if bundle == self._bundle:
                 return
             self._bundle = bundle
-            handles = list(self._handles)
+            handles = list(self._handles.values())
         if not handles:
             self._html.value = bundle["text/html"] if widget is None else ""
             self.box.children = (self._html,) if widget is None else (widget,)
@@ -58,17 +58,11 @@ class Outcome:
     def display(self) -> None:
         """Show it in the cell that runs, from now on."""
         handle = Cell(dict(self._bundle))
+        cell = running_cell()
         with self._lock:
-            self._handles.append(handle)
+            self._handles[cell[0] if cell is not None else handle] = handle
         self._html.value = ""
         self.box.children = (self._html,)
-
-
-def kernel_shell() -> Any:
-    """Return the shell of the kernel that runs this, or None in a terminal."""
-    ipython = sys.modules.get("IPython")  # never imported here: without it there is no cell
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def heading(workflow: str, description: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -62,6 +63,7 @@ class SweepPanel:
         check: returns what is wrong with an input, or None.
         start: starts a sweep over inputs.
         ready: returns why none can start, or None.
+        silent: in which what changes is no edit.
     """
 
     title = "Sweep: many runs at once"
@@ -76,9 +78,11 @@ class SweepPanel:
         check: Callable[[Any], str | None],
         start: Callable[[Grid], None],
         ready: Callable[[], str | None],
+        silent: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.looks, self.listen = looks, listen
         self._leaves, self._base, self._check, self._start, self._ready = leaves, base, check, start, ready
+        self._silent = silent
         self._varied: list[Vary] = []
         self._count = 0
         self._asking = False
@@ -103,7 +107,8 @@ class SweepPanel:
         if self._count == len(self._varied):
             self._varied.append(Vary(self, self._count))
         vary = self._varied[self._count]
-        vary.field.value, vary.values.value = "", ""
+        with self._silent():
+            vary.field.value, vary.values.value = "", ""
         self._count += 1
         self._asking = False
         self.paint()
@@ -122,8 +127,9 @@ class SweepPanel:
     def _fill(self, rows: list[tuple[str, str]]) -> None:
         self._count = len(rows)
         for vary, (name, text) in zip(self._varied, rows, strict=False):
-            self._offer(vary, name)
-            vary.field.value, vary.values.value = name, text
+            with self._silent():
+                self._offer(vary, name)
+                vary.field.value, vary.values.value = name, text
         self._asking = False
         self.paint()
 
@@ -198,17 +204,19 @@ class SweepPanel:
         options = [("choose a field", ""), *((one, one) for one in names)]
         if list(vary.field.options) != options:
             vary.field.options = options
+            vary.field.value = name  # which new options reset
 
     def paint(self) -> None:
         """Show the fields that vary, and how many runs that makes."""
-        leaves = self._leaves()
-        for vary in self._varied[: self._count]:
-            self._offer(vary, vary.field.value)
-            vary.note.value = self._note(leaves.get(vary.field.value), vary.values.value)
-        rows = [vary.box for vary in self._varied[: self._count]]
-        if list(self.box.children) != [*rows, self._buttons]:
-            self.box.children = (*rows, self._buttons)
-        self._paint_buttons()
+        with self._silent():
+            leaves = self._leaves() if self._count else {}
+            for vary in self._varied[: self._count]:
+                self._offer(vary, vary.field.value)
+                vary.note.value = self._note(leaves.get(vary.field.value), vary.values.value)
+            rows = [vary.box for vary in self._varied[: self._count]]
+            if list(self.box.children) != [*rows, self._buttons]:
+                self.box.children = (*rows, self._buttons)
+            self._paint_buttons()
 
     def _paint_buttons(self) -> None:
         count, problem = 0, None

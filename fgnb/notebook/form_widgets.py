@@ -1,7 +1,8 @@
-"""What a form has to do to ipywidgets' widgets themselves: find them all, and keep their messages in order."""
+"""A form's dealings with ipywidgets and the kernel: its widgets, messages, clicks, and the cell that runs."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -50,3 +51,24 @@ def keep_order(widget: Any) -> None:
     """
     if hasattr(widget.comm, "_reply_subshell_for"):
         widget.comm._reply_subshell_for = None
+
+
+def kernel_shell() -> Any:
+    """Return the shell of the kernel that runs this, or None in a terminal."""
+    ipython = sys.modules.get("IPython")  # never imported here: without it there is no cell
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def running_cell() -> tuple[str, str] | None:
+    """Return the cell that runs (its id, or its text where the front end tells none) and the id of its run."""
+    shell = kernel_shell()
+    parent = shell.get_parent() if shell is not None else None
+    if not isinstance(parent, dict):
+        return None
+    header = parent.get("header") or {}
+    if header.get("msg_type") != "execute_request":  # not a cell, but a callback
+        return None
+    run = header.get("msg_id")
+    cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code")
+    return (cell, run) if isinstance(cell, str) and isinstance(run, str) else None

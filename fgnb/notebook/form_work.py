@@ -74,6 +74,7 @@ class Work:
             check=self._first_problem,
             start=self._start_sweep,
             ready=self._not_ready,
+            silent=form.silent,
         )
         self._once = Once()
         form.listen(self._go, lambda _: self.submit() if self._once.taken() else None, None)
@@ -154,7 +155,6 @@ class Work:
         self._ended.clear()
         self._outcome.show(_running(self._workflow))
         self.paint()
-        self.panel.paint()
 
     def _not_ready(self) -> str | None:
         """Return why nothing can start now."""
@@ -224,14 +224,13 @@ class Work:
 
     def _keep(self, ended: Run | RunSet) -> None:
         self._done.append(ended)
-        with self._form.lock, self._form._silent():
+        with self._form.lock, self._form.silent():
             self.last.show([one for one in self._done if isinstance(one, Run)])
 
     def _end(self) -> None:
-        with self._form.lock, self._form._silent():
+        with self._form.lock, self._form.silent():
             self._pending = None
             self.paint()
-            self.panel.paint()
         try:
             if self._failure is None and self._done:
                 with self._form.shown_errors():
@@ -256,6 +255,7 @@ class Work:
 
     def paint(self) -> None:
         """Show what can be done now, and why not."""
+        self.panel.paint()
         running, problem = self._pending is not None, self._form.blocked()
         is_sweep = isinstance(self._pending, Job)
         self._go.disabled = running or problem is not None

@@ -84,11 +84,15 @@ class Compound(Field):
         else:
             if self.whole is None:
                 self.whole = Whole(self.owner, self)
-            self.whole.paint(found, fresh=fresh, disabled=disabled)
+            self.paint_field(self.whole, found, fresh=fresh, disabled=disabled)
             self._children = (self.whole,)
             inside = [self.whole.box]
         _put(self.body, inside)
         _put(self.box, [*([self.head] if self.head is not None else []), *([self.body] if inside else [])])
+
+    def paint_field(self, field: Field, found: Any, *, fresh: bool, disabled: bool) -> None:
+        """Show a value in a field; what was typed there before it was taken away is forgotten."""
+        field.paint(found, fresh=fresh or field not in self._children, disabled=disabled)
 
     def takes(self, found: Any) -> bool:
         """Whether a value is of the shape that the fields in it can show."""
@@ -170,7 +174,7 @@ class ObjectField(Compound):
             ]
         here = found if isinstance(found, dict) else {}
         for member in self._members:
-            member.paint(here.get(str(member.key), MISSING), fresh=fresh, disabled=disabled)
+            self.paint_field(member, here.get(str(member.key), MISSING), fresh=fresh, disabled=disabled)
         self._children = self._members
         return self._arranged() + self._with_others(here, fresh=fresh, disabled=disabled)
 
@@ -229,7 +233,7 @@ class ArrayField(Compound):
         while len(self._rows) < len(items):
             self._rows.append(self._row(len(self._rows)))
         for at, (value, (field, _, buttons)) in enumerate(zip(items, self._rows, strict=False)):
-            field.paint(value, fresh=fresh, disabled=disabled)
+            self.paint_field(field, value, fresh=fresh, disabled=disabled)
             for button, off in zip(buttons, (at == 0, at == len(items) - 1, False), strict=True):
                 button.disabled = disabled or off
         self._children = [field for field, _, _ in self._rows[: len(items)]]
@@ -338,7 +342,7 @@ class UnionField(Compound):
             part = self.node.parts[self.chosen]
             field = self._fields[self.chosen] = field_for(self.owner, part.node, self, "", required=True)
             field.steps = ()
-        field.paint(found, fresh=fresh, disabled=disabled)
+        self.paint_field(field, found, fresh=fresh, disabled=disabled)
         self._children = (field,)
         return [field.box]
 
