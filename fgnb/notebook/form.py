@@ -331,7 +331,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     self._workflow, self.hidden.shown(self._value), *self._extras.shown()
                 )
 
-    def leaves(self) -> dict[str, Field]:
+    def leaves(self) -> dict[str, Leaf]:
         """Return the fields that hold values, by their names."""
         return {
             field.name: field

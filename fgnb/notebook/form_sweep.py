@@ -11,7 +11,7 @@ import ipywidgets
 
 from fgnb import wiring
 from fgnb.errors import FgnbError, InputError, SweepStopped
-from fgnb.notebook.fields.field import Field, alert, called, line
+from fgnb.notebook.fields.field import alert, called, line
 from fgnb.notebook.fields.leaf import Leaf
 from fgnb.notebook.fields.looks import Looks
 from fgnb.notebook.form_values import Grid, values_of
@@ -73,7 +73,7 @@ class SweepPanel:
         looks: Looks,
         listen: Callable[..., None],
         *,
-        leaves: Callable[[], Mapping[str, Field]],
+        leaves: Callable[[], Mapping[str, Leaf]],
         base: Callable[[], dict[str, Any]],
         check: Callable[[Any], str | None],
         start: Callable[[Grid], None],
@@ -138,7 +138,7 @@ class SweepPanel:
         field = self._leaves().get(change["new"])
         for vary in self._varied[: self._count]:
             if vary.field is change["owner"] and field is not None and not vary.values.value:
-                texts = list(field.values) if isinstance(field, Leaf) else []
+                texts = list(field.values)
                 vary.values.value = (
                     ", ".join(texts) if all("," not in text and "\n" not in text for text in texts) else ""
                 )
@@ -181,7 +181,7 @@ class SweepPanel:
                 raise InputError("which field is to vary?")
             if field.path in values:
                 raise InputError(f"{field.name} is varied twice")
-            values[field.path] = self._values(field, vary.values.value)
+            values[field.path] = listed(field, vary.values.value)
         if not values:
             raise InputError("choose a field to vary")
         grid = Grid(self._base(), values)
@@ -191,11 +191,9 @@ class SweepPanel:
                 raise InputError(f"input {number + 1:,} of {len(grid):,}: {problem}")
         return grid
 
-    @staticmethod
-    def _values(field: Field, text: str) -> list[Any]:
-        read = field.read if isinstance(field, Leaf) else lambda part: _json(part)
-        numbers = not isinstance(field, Leaf) or field.reading in ("integer", "number", "any")
-        return values_of(text, read, numbers=numbers)
+    def widgets(self) -> list[Any]:
+        """Return its widgets, those that are not on the page now, too."""
+        return [*vars(self).values(), *map(vars, self._varied)]
 
     def _offer(self, vary: Vary, name: str) -> None:
         names = list(self._leaves())
@@ -238,22 +236,21 @@ class SweepPanel:
         if list(self._buttons.children) != inside:
             self._buttons.children = tuple(inside)
 
-    def _note(self, field: Field | None, text: str) -> str:
+    def _note(self, field: Leaf | None, text: str) -> str:
         if field is None:
             return ""
         if not text.strip():
             return line(_HELP, html.MUTED)
         try:
-            count = len(self._values(field, text))
+            count = len(listed(field, text))
         except InputError as error:
             return alert(str(error).splitlines()[0])
         return line(f"{count:,} {'value' if count == 1 else 'values'}", html.MUTED)
 
 
-def _json(text: str) -> Any:
-    from fgnb import jsontext
-
-    return jsontext.loads(text)
+def listed(field: Leaf, text: str) -> list[Any]:
+    """Return the values that a text lists for a field, each read as the field reads it. InputError if they can't be."""
+    return values_of(text, field.read, numbers=field.reading in ("integer", "number", "any"))
 
 
 def follow(job: Job, paint: Callable[[Mapping[str, str]], None]) -> tuple[RunSet, FgnbError | None]:

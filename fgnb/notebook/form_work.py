@@ -17,7 +17,7 @@ from fgnb import wiring
 from fgnb.background import SLICE, BackgroundLoop
 from fgnb.errors import FgnbError, InputError
 from fgnb.notebook.form_runs import LastRuns
-from fgnb.notebook.form_sweep import CHECKED, SweepPanel, explored, follow
+from fgnb.notebook.form_sweep import CHECKED, SweepPanel, explored, follow, listed
 from fgnb.notebook.form_values import Grid
 from fgnb.notebook.form_widgets import Once
 from fgnb.paths import format_path, parse_path
@@ -82,7 +82,7 @@ class Work:
 
     def widgets(self) -> list[Any]:
         """Return the widgets that may not be on the page now."""
-        return [*vars(self.panel).values(), *(vars(vary) for vary in self.panel._varied), *vars(self.last).values()]
+        return [*self.panel.widgets(), *vars(self.last).values()]
 
     @property
     def run(self) -> Run | None:
@@ -131,7 +131,7 @@ class Work:
         field = self._form.leaves().get(format_path(parse_path(name)))
         if field is None:
             raise InputError(f"the form has no field {name}: give a list of values")
-        return self.panel._values(field, given)
+        return listed(field, given)
 
     def _start_sweep(self, grid: Grid) -> None:
         if self._pending is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fgnb.errors import FgnbError, HistoryError
+from fgnb.errors import FgnbError
 from fgnb.notebook.node import Kind, Node, Part
 from fgnb.notebook.texts import written
 from fgnb.runs.redact import is_secret
@@ -40,7 +40,7 @@ def earlier_inputs(session: Session, workflow: str) -> list[Any]:
             found.append(run.input)
             if time.monotonic() > until:
                 break
-    except (HistoryError, FgnbError):  # a hint less
+    except FgnbError:  # it is off, or can't be read: a hint less
         pass
     return found
 

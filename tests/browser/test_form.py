@@ -46,8 +46,8 @@ def becomes(book, expected):
     assert found == expected
 
 
-def opened(notebook, *cells):
-    book = notebook("lab", [CONNECT, *cells])
+def opened(notebook, *cells, app="lab"):
+    book = notebook(app, [CONNECT, *cells])
     book.run_all()
     return book, book.output(1)
 
@@ -121,8 +121,9 @@ def test_problems_stand_beside_their_fields_and_are_counted(notebook):
     expect(run).to_be_enabled()
 
 
-def test_fields_and_raw_json_agree_in_both_directions(notebook):
-    book, form = opened(notebook, "form = fgnb.form('order-triage')\nform")
+@pytest.mark.parametrize("app", ["lab", "notebook7"])
+def test_fields_and_raw_json_agree_in_both_directions(notebook, app):
+    book, form = opened(notebook, "form = fgnb.form('order-triage')\nform", app=app)
     form.get_by_label("sku", exact=True).fill("00123")
     form.get_by_label("qty", exact=True).fill("123456789012345678901234567890")
     form.get_by_label("qty", exact=True).press("Tab")
