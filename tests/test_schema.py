@@ -289,6 +289,11 @@ def test_a_place_that_inputs_had_is_the_inputs_own() -> None:
     )
 
 
+def test_null_that_came_makes_a_place_one_that_may_be_null() -> None:
+    found = places(with_samples(Node(kind="object"), [{"note": None}, {"note": "x"}, {"n": 1}]))
+    assert (found["note"].kind, found["note"].nullable, found["n"].nullable) == ("text", True, False)
+
+
 def test_texts_that_look_like_numbers_stay_texts() -> None:
     found = places(with_samples(Node(kind="object"), [{"id": "00123"}, {"id": "00124"}]))
     assert (found["id"].kind, found["id"].examples) == ("text", ("00123", "00124"))

@@ -76,10 +76,8 @@ def _with(node: Node, values: Sequence[Any], key: str, depth: int) -> Node:
         hints += (f"so far {kind}",)
     if kind in ("integer", "number") and len(some) > 1:
         hints += (f"so far {_range(some)}",)
-    if len(some) < len(values) and None in values:
-        hints += ("null at times",)
     examples = node.examples if is_secret(key) or kind == "boolean" else _offered(node, some)
-    return replace(node, kind=likely, hints=hints, examples=examples)
+    return replace(node, kind=likely, hints=hints, examples=examples, nullable=any(one is None for one in values))
 
 
 def _object(node: Node, values: Sequence[dict[str, Any]], depth: int) -> Node:
