@@ -21,16 +21,18 @@ import ipywidgets
 from fgnb.errors import FgnbError, InputError
 from fgnb.local.expressions import MISSING
 from fgnb.notebook import form_code, form_outcome, jsonschema
+from fgnb.notebook.comms import keep_order
+from fgnb.notebook.controls import ERROR, alert_block, line
 from fgnb.notebook.fields.compound import ObjectField, field_for
-from fgnb.notebook.fields.field import Field, alert_block, line
+from fgnb.notebook.fields.field import Field
 from fgnb.notebook.fields.leaf import Leaf
-from fgnb.notebook.fields.looks import ERROR, Looks
+from fgnb.notebook.fields.looks import Looks
 from fgnb.notebook.fields.whole import Others
 from fgnb.notebook.form_again import make_room
 from fgnb.notebook.form_checks import Checks
 from fgnb.notebook.form_extras import Extras
 from fgnb.notebook.form_static import as_html, as_text, primary_places
-from fgnb.notebook.form_widgets import keep_order, kernel_shell, widgets_in
+from fgnb.notebook.form_widgets import kernel_shell, widgets_in
 from fgnb.notebook.form_work import Work
 from fgnb.notebook.hidden import Hidden
 from fgnb.notebook.node import initial

@@ -9,7 +9,7 @@ import ipywidgets
 
 from fgnb import jsontext
 from fgnb.errors import InputError
-from fgnb.notebook.fields.field import alert, line
+from fgnb.notebook.controls import alert_line, line
 from fgnb.notebook.fields.looks import Labels, Looks
 from fgnb.notebook.hidden import Hidden
 from fgnb.notebook.texts import show
@@ -61,7 +61,7 @@ class Lines:
         """Show them, secrets as marks."""
         if self.problem is None:
             self.control.value = "\n".join(f"{name}: {self._text(one)}" for name, one in self.shown().items())
-        self._note.value = self._help if self.problem is None else alert(str(self.problem))
+        self._note.value = self._help if self.problem is None else alert_line(str(self.problem))
 
     def shown(self) -> dict[str, Any]:
         """Return them as they may be shown."""

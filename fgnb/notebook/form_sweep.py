@@ -11,7 +11,8 @@ import ipywidgets
 
 from fgnb import wiring
 from fgnb.errors import FgnbError, InputError, SweepStopped
-from fgnb.notebook.fields.field import alert, called, line
+from fgnb.notebook.controls import alert_line, line
+from fgnb.notebook.fields.field import called
 from fgnb.notebook.fields.leaf import Leaf
 from fgnb.notebook.fields.looks import Looks
 from fgnb.notebook.form_values import Grid, values_of
@@ -226,9 +227,9 @@ class SweepPanel:
         self._go.disabled = not count or blocked is not None
         self._go.description = f"Run all {count:,}" if count else "Run all"
         if problem is not None:
-            self._told.value = alert(problem)
+            self._told.value = alert_line(problem)
         elif self._asking:
-            self._told.value = alert(f"That starts {count:,} runs. Really?")
+            self._told.value = alert_line(f"That starts {count:,} runs. Really?")
         else:
             told = blocked if count and blocked else f"{count:,} runs" if count else ""
             self._told.value = line(told or "", html.MUTED)
@@ -244,7 +245,7 @@ class SweepPanel:
         try:
             count = len(listed(field, text))
         except InputError as error:
-            return alert(str(error).splitlines()[0])
+            return alert_line(str(error).splitlines()[0])
         return line(f"{count:,} {'value' if count == 1 else 'values'}", html.MUTED)
 
 

@@ -42,17 +42,6 @@ class Once:
         return counts
 
 
-def keep_order(widget: Any) -> None:
-    """Have a control's messages handled in the subshell that the front end asks for.
-
-    ipykernel 7.4 hands them to the shell that published on the control last, which differs from one
-    control to the next: while a cell runs, an edit waits for it but the click on Run does not, and
-    the run gets an input that is not the one on the screen.
-    """
-    if hasattr(widget.comm, "_reply_subshell_for"):
-        widget.comm._reply_subshell_for = None
-
-
 def kernel_shell() -> Any:
     """Return the shell of the kernel that runs this, or None in a terminal."""
     ipython = sys.modules.get("IPython")  # never imported here: without it there is no cell

@@ -10,7 +10,8 @@ import ipywidgets
 
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
-from fgnb.notebook.fields.field import NEVER, Field, Owner, called, line
+from fgnb.notebook.controls import line
+from fgnb.notebook.fields.field import NEVER, Field, Owner, called
 from fgnb.notebook.fields.leaf import Leaf
 from fgnb.notebook.fields.looks import Labels
 from fgnb.notebook.fields.whole import Others, Whole

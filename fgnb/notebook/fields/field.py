@@ -10,7 +10,8 @@ import ipywidgets
 
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
-from fgnb.notebook.fields.looks import ERROR, LINES, Looks
+from fgnb.notebook.controls import alert_line, line
+from fgnb.notebook.fields.looks import Looks
 from fgnb.notebook.hidden import Hidden
 from fgnb.notebook.node import Node
 from fgnb.notebook.places import with_member
@@ -220,11 +221,11 @@ class Field:
         lines = []
         problem = self.problem()
         if problem is not None:
-            lines.append(alert(str(problem).splitlines()[0]))
+            lines.append(alert_line(str(problem).splitlines()[0]))
         for issue in self.issues:
             place = format_path(issue.path[len(self.path) :])
             text = f"{place}: {issue.message}" if place else issue.message
-            lines.append(line(text, html.MUTED) if issue.missing else alert(text))
+            lines.append(line(text, html.MUTED) if issue.missing else alert_line(text))
         lines.append(self.note_html())
         content = "<br>".join(one for one in lines if one)
         content = content and f'<div style="line-height:1.45">{content}</div>'
@@ -251,21 +252,6 @@ class Field:
 
 
 NEVER: Any = object()  # what no value is
-
-
-def line(text: str, style: str) -> str:
-    """Return one line of text as the HTML of a note; nothing if it is empty."""
-    return html.span(text, f"{LINES};{style}") if text else ""
-
-
-def alert(text: str) -> str:
-    """Return an error as HTML that stands out, and that a screen reader says at once."""
-    return f'<span role="alert">{line(text, ERROR)}</span>'
-
-
-def alert_block(text: str) -> str:
-    """Return an error of several lines, likewise."""
-    return f'<div role="alert" style="{ERROR}">{html.preformatted(text)}</div>'
 
 
 def called(call: Any, *args: Any) -> Any:

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
-from fgnb.notebook.fields.field import NEVER, Field, Owner, line
+from fgnb.notebook.controls import line
+from fgnb.notebook.fields.field import NEVER, Field, Owner
 from fgnb.notebook.node import Node
 from fgnb.notebook.texts import Reading, fits, json_type, read, reading, show, written
 from fgnb.paths import Path

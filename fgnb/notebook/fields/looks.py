@@ -9,11 +9,7 @@ from ipywidgets.widgets.widget_bool import CheckboxStyle
 from ipywidgets.widgets.widget_string import HTMLStyle, TextStyle
 from rich.cells import cell_len
 
-from fgnb.render import html
-
 LONGEST_LABEL = 20  # columns
-LINES = f"{html.FONT};display:inline-block"  # ipywidgets' own lines are as high as a button
-ERROR = "color:var(--jp-error-color1,#d93f3f)"
 
 
 class Labels:
