@@ -231,6 +231,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         with self._lock:
             fields, self.fields = self.fields, []
             inside = [self, *(one for field in fields for one in vars(field).values()), *self._work.widgets()]
+            self._outcome.close()
             for widget in widgets_in([*inside, *vars(self.looks).values()]):
                 if widget is not self:
                     widget.close()

@@ -29,6 +29,7 @@ class Outcome:
         self.box = ipywidgets.VBox([self._html])
         self._bundle: Bundle = EMPTY
         self._handles: dict[Any, Cell] = {}  # by cell: what a cell showed is gone when it runs again
+        self._widget: Any = None  # what explores the runs of a sweep
         self._lock = threading.Lock()
 
     @property
@@ -48,12 +49,22 @@ class Outcome:
             if bundle == self._bundle:
                 return
             self._bundle = bundle
+            before, self._widget = self._widget, widget
             handles = list(self._handles.values())
         if not handles:
             self._html.value = bundle["text/html"] if widget is None else ""
             self.box.children = (self._html,) if widget is None else (widget,)
         for handle in handles:
             handle.put(dict(bundle))
+        if before is not None:
+            before.close()
+
+    def close(self) -> None:
+        """Let the widget go that it may show."""
+        with self._lock:
+            before, self._widget = self._widget, None
+        if before is not None:
+            before.close()
 
     def display(self) -> None:
         """Show it in the cell that runs, from now on."""
