@@ -13,7 +13,7 @@ from typing import Any
 
 import ipywidgets
 
-from fgnb.notebook.form_widgets import running_cell
+from fgnb.notebook.form_widgets import running_cell, widgets_in
 from fgnb.notebook.progress import Cell
 from fgnb.render import html
 
@@ -56,15 +56,13 @@ class Outcome:
             self.box.children = (self._html,) if widget is None else (widget,)
         for handle in handles:
             handle.put(dict(bundle))
-        if before is not None:
-            before.close()
+        _close(before)
 
     def close(self) -> None:
         """Let the widget go that it may show."""
         with self._lock:
             before, self._widget = self._widget, None
-        if before is not None:
-            before.close()
+        _close(before)
 
     def display(self) -> None:
         """Show it in the cell that runs, from now on."""
@@ -74,6 +72,13 @@ class Outcome:
             self._handles[cell[0] if cell is not None else handle] = handle
         self._html.value = ""
         self.box.children = (self._html,)
+
+
+def _close(widget: Any) -> None:
+    """Close a widget and all that is in it."""
+    inside = list(widgets_in([widget]))
+    for one in inside:
+        one.close()
 
 
 def heading(workflow: str, description: Any) -> str:
