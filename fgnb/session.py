@@ -358,16 +358,24 @@ class Session(Registry):
 
     compare = staticmethod(compare)
 
-    def form(self, workflow: str) -> Form:
+    def form(self, workflow: str, *, schema: Any = None, example: Any = None) -> Form:
         """Return a form for a workflow's input, to fill, run and read; see `fgnb.notebook.form.Form`.
 
-        It has a field for each value that the workflow's definition asks for and a JSON tab that
-        always agrees with them; Run shows the result and the node errors below.
+        Args:
+            workflow: its name or id.
+            schema: a JSON Schema (a dict) or a pydantic model; by default, what definition and history suggest.
+            example: an input to begin with.
 
         Raises:
             WorkflowNotFound: no workflow has this name or id.
+            InputError: the schema is not valid, or the example is no input.
+
+        >>> import fgnb
+        >>> form = fgnb.connect("local").form("order-triage", example={"sku": "A-100"})
+        >>> form.problems, form.value
+        ([], {'sku': 'A-100'})
         """
-        form: Form = wiring.call("form", self, workflow)
+        form: Form = wiring.call("form", self, workflow, schema=schema, example=example)
         return form
 
     def close(self) -> None:

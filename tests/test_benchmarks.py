@@ -22,6 +22,7 @@ BENCHMARKS = Path(__file__).parent / "benchmarks"
         ("compare.py", ["--rounds", "1", "--pairs", "600"], "match and compare"),
         ("graph.py", ["--rounds", "1", "--nodes", "10"], "nodes"),
         ("history.py", ["--rounds", "1", "--runs", "300", "--frame", "300"], "runs of the history"),
+        ("form.py", ["--rounds", "1", "--fields", "30"], "one edit of 30"),
         ("workers.py", ["--rounds", "1", "--calls", "100", "--inputs", "2000"], "two workers of Dask"),
     ],
 )

@@ -125,3 +125,44 @@ def test_the_regression_notebook_finds_what_changed_and_for_which_inputs(regress
     assert "KeyError" in shown(regression["regressions"])
     assert "output.total" in shown(regression["changes"])
     assert "2,000 equal, 0 changed" in last(regression["mend"])
+
+
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """The outputs of forms.ipynb."""
+    return executed("forms.ipynb", tmp_path_factory.mktemp("notebook"))
+
+
+def test_the_forms_notebook_prints_nothing_on_its_own(forms: dict[str, list[Any]]) -> None:
+    assert [one for outputs in forms.values() for one in outputs if one["output_type"] in ("stream", "error")] == []
+
+
+def test_the_forms_notebook_shows_forms_and_what_came_of_their_last_run(forms: dict[str, list[Any]]) -> None:
+    for cell, word in (("form", "customer.city"), ("again", "such as"), ("schema", "配件")):
+        fields, outcome = forms[cell]
+        assert "application/vnd.jupyter.widget-view+json" in fields["data"]
+        assert word in fields["data"]["text/html"]
+        assert "<script" not in fields["data"]["text/html"] + outcome["data"]["text/html"]
+    assert "KeyError" in forms["form"][1]["data"]["text/html"]  # of the run in a later cell
+    assert "9 runs of repair-quote" in forms["schema"][1]["data"]["text/plain"]
+
+
+def test_the_forms_notebook_runs_from_code_as_from_the_button(forms: dict[str, list[Any]]) -> None:
+    assert "success" in shown(forms["run"])
+    assert "'total': 905.5" in shown(forms["value"])
+    assert "crane" in shown(forms["fails"])
+    assert shown(forms["runs"]).count("success") == 2
+    assert shown(forms["end"]) == "(3, 10)"
+
+
+def test_the_forms_notebook_checks_against_a_schema_or_a_model(forms: dict[str, list[Any]]) -> None:
+    problems = shown(forms["problems"])
+    for said in ("hours: greater than the maximum of 40", "parts[0].no: not of the form", "customer: required"):
+        assert said in problems
+    assert shown(forms["mended"]) == "1030.0"
+    assert shown(forms["model"]) == "({'hours': 1, 'urgent': False}, ['device: required'])"
+
+
+def test_the_forms_notebook_sweeps(forms: dict[str, list[Any]]) -> None:
+    assert shown(forms["sweep"]) == "9"
+    assert shown(forms["table"]).splitlines()[-1].split() == ["pump", "390.0", "710.0", "1030.0"]

@@ -245,6 +245,18 @@ def test_cancel_with_drop_gives_up_what_is_under_way(slow):
     assert runs.counts == {"unknown": 4}
 
 
+def test_a_sweep_that_is_cancelled_before_it_began_ends(slow):
+    session, _ = slow
+
+    async def busy() -> None:
+        time.sleep(0.3)  # so that the sweep can't begin
+
+    session.client.start(busy())
+    job = swept(session, "hold", {"n": range(100)}, concurrency=4, background=True)
+    job.cancel(drop=True)
+    assert len(job.wait(5)) == 0
+
+
 def test_memory_holds_a_bounded_number_of_runs_once_they_are_recorded(connect, tmp_path, monkeypatch):
     monkeypatch.setattr(kept_module, "IN_MEMORY", 10)
     session = connect("local", history=tmp_path / "history.db")

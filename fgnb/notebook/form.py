@@ -10,166 +10,210 @@ is changed under one lock, results reach the page as traits, and nothing here pr
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import copy
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
 
-from fgnb.background import SLICE, BackgroundLoop
 from fgnb.errors import FgnbError, InputError
 from fgnb.local.expressions import MISSING
-from fgnb.notebook import schema
-from fgnb.notebook.controls import ERROR, LATER, Row, alert, as_html, as_text, line, rows
+from fgnb.notebook import form_code, form_outcome, jsonschema
+from fgnb.notebook.comms import keep_order
+from fgnb.notebook.controls import ERROR, alert_block, line
+from fgnb.notebook.fields.compound import ObjectField, field_for
+from fgnb.notebook.fields.field import Field
+from fgnb.notebook.fields.leaf import Leaf
+from fgnb.notebook.fields.looks import Looks
+from fgnb.notebook.fields.whole import Others
+from fgnb.notebook.form_again import make_room
+from fgnb.notebook.form_checks import Checks
+from fgnb.notebook.form_extras import Extras
+from fgnb.notebook.form_static import as_html, as_text, primary_places
+from fgnb.notebook.form_widgets import kernel_shell, widgets_in
+from fgnb.notebook.form_work import Work
+from fgnb.notebook.hidden import Hidden
+from fgnb.notebook.node import initial
+from fgnb.notebook.places import member, with_member
+from fgnb.notebook.schema import shape_of
+from fgnb.notebook.schema_history import earlier_inputs, with_samples
+from fgnb.notebook.texts import read_input, written
+from fgnb.notebook.validation import Validator
+from fgnb.paths import Path
 from fgnb.render import html
-from fgnb.render.run import card_html, elapsed_text
 from fgnb.runs.run import Run
 from fgnb.runs.runset import RunSet
-from fgnb.values import to_json
-
-if TYPE_CHECKING:
-    from fgnb.runs.pending import PendingRun
 from fgnb.session import Session
-
-TICK = 0.2  # seconds between two paintings of the elapsed time
-
-_CLOCK = BackgroundLoop("fgnb-form")  # paints elapsed times; apart, so that it never delays the client
+from fgnb.values import to_json
 
 
 class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A form for the input of one workflow.
 
-    A field is empty, and then absent from the input, or holds what `fgnb.notebook.schema.read`
-    makes of its text. What the input holds besides the fields is kept as it is.
+    An optional field has a switch: off, it is absent from the input, which is not the same as null. What
+    the input holds besides the fields is shown as JSON, and kept.
 
     Args:
         session: where the workflow is and runs.
         workflow: its name or id.
+        schema: a JSON Schema (a dict) or a pydantic model for the input, which is then checked against
+            it. By default the fields are those that the definition reads, with what it says of them and
+            what earlier inputs in the history were like; all of that only suggests.
+        example: an input to begin with.
 
     Raises:
         WorkflowNotFound: no workflow has this name or id.
+        InputError: the schema is not valid, or the example is no input.
 
     >>> import fgnb
-    >>> form = fgnb.connect("local").form("order-triage")
-    >>> form.value = {"sku": "A-100", "qty": 3}
+    >>> form = fgnb.connect("local").form("order-triage", example={"sku": "A-100"})
+    >>> form.value = {**form.value, "qty": 3}
     >>> form.submit()
     >>> form.wait().output["total"]
     149.7
     """
 
-    def __init__(self, session: Session, workflow: str) -> None:
-        self._session = session
-        self._workflow = workflow
+    def __init__(self, session: Session, workflow: str, *, schema: Any = None, example: Any = None) -> None:
         definition = session.workflow(workflow).definition
-        self.fields = schema.fields(definition)
+        given = None if example is None else _input(example)
+        validator: Validator | None = None
+        if schema is not None:
+            binding = jsonschema.schema_of(schema)
+            validator = Validator(binding)
+            self.node = jsonschema.node_of(binding)
+        else:
+            samples = [*([given] if given else []), *earlier_inputs(session, workflow)]
+            self.node = with_samples(shape_of(definition), samples)
+        self._workflow = workflow
         self._lock = threading.RLock()
-        self._value: dict[str, Any] = {}
-        self._json_problem: InputError | None = None
         self._painting = False
-        self._pending: PendingRun | None = None
-        self._cancelling = False
-        self._ended = threading.Event()
-        self._ended.set()
-        self._failure: BaseException | None = None
-        self._runs: list[Run] = []
+        self.looks = Looks()
+        self.hidden = Hidden()
+        self.fields: list[Field] = []
+        start = initial(self.node) if validator is not None else MISSING
+        self._value: dict[str, Any] = given if given is not None else start if isinstance(start, dict) else {}
+        self.root = field_for(self, self.node, None, "", required=True)
+        self.checks = Checks(self.root, validator, lambda: self._extras.problems())
+        self._make_json()
+        self._extras = Extras(self.looks, self.hidden, self.listen, self._paint_buttons)
+        self._trouble = ipywidgets.HTML(style=self.looks.html)
+        self._outcome = form_outcome.Outcome()
+        self._work = Work(self, session, workflow, self._outcome, self._extras)
+        more = ipywidgets.Accordion(
+            [self._extras.box, self._work.panel.box], titles=[self._extras.title, self._work.panel.title]
+        )
+        heading = ipywidgets.HTML(form_outcome.heading(workflow, definition.get("description")), style=self.looks.html)
+        parts = [heading, self._tabs(), more, self._work.buttons, self._trouble, self._work.last.box, self._outcome.box]
+        super().__init__(parts, layout={"max_width": "960px", "min_width": "0"})
+        self._changed(fresh=True)
+        make_room(self, workflow)
 
-        self._rows = rows(self.fields)
-        self._json = ipywidgets.Textarea(rows=12, layout={"width": "auto"}, continuous_update=False)
-        self._json_note = ipywidgets.HTML()
+    def _make_json(self) -> None:
+        self._json = ipywidgets.Textarea(
+            rows=12, layout={"width": "auto"}, continuous_update=False, tooltip="the input as JSON"
+        )
+        self._json_note = ipywidgets.HTML(style=self.looks.html)
         self._restore = ipywidgets.Button(
             description="Back to the last valid input", layout={"width": "auto", "align_self": "flex-start"}
         )
-        self._run = ipywidgets.Button(description="Run", button_style="primary", icon="play")
-        self._cancel = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
-        self._status = ipywidgets.HTML()
-        self._trouble = ipywidgets.HTML()
-        self._result = ipywidgets.HTML()
-        buttons = ipywidgets.HBox([self._run, self._cancel, self._status])
-        heading = ipywidgets.HTML(_heading(workflow, definition))
-        super().__init__([heading, self._tabs(), buttons, self._trouble, self._result], layout={"max_width": "960px"})
-        self._paint()
-        for row in self._rows:
-            row.control.observe(partial(self._on_field, row), "value")
-        self._json.observe(self._on_json, "value")
-        self._restore.on_click(self._on_restore)
-        self._run.on_click(self._on_run)
-        self._cancel.on_click(self._on_cancel)
-        for widget in (*(row.control for row in self._rows), self._json, self._restore, self._run, self._cancel):
-            _keep_order(widget)
+        self._code = ipywidgets.HTML(style=self.looks.html)
+        self.listen(self._json, self._on_json)
+        self.listen(self._restore, lambda _: self._fill(self._value), None)
 
     def _tabs(self) -> Any:
-        first = [row.box for row in self._rows if row.field.primary]
-        later = [row.box for row in self._rows if not row.field.primary]
-        self._more = ipywidgets.Accordion([ipywidgets.VBox(later)], titles=[LATER])
-        self._more.selected_index = None if first else 0
-        if later:
-            first.append(self._more)
-        if not first:
-            first.append(ipywidgets.HTML(line("The definition names no field: write the input as JSON.", html.MUTED)))
-        json_tab = ipywidgets.VBox([self._json, self._json_note, self._restore])
-        return ipywidgets.Tab(
-            [ipywidgets.VBox(first), json_tab], titles=["Fields", "JSON"], selected_index=0 if self._rows else 1
+        fields = [self.root.box]
+        if not self.node.parts and self.node.kind != "json":
+            told = line("The definition names no field: write the input as JSON.", html.MUTED)
+            fields.insert(0, ipywidgets.HTML(told, style=self.looks.html))
+        json_tab = ipywidgets.VBox([self._json, self._json_note, self._restore], layout=self.looks.column)
+        self._tab = ipywidgets.Tab(
+            [ipywidgets.VBox(fields, layout=self.looks.column), json_tab, self._code],
+            titles=["Fields", "Raw JSON", "As code"],
+            selected_index=0 if self.node.parts else 1,
         )
+        self.listen(self._tab, lambda _: self._paint_code(), "selected_index")
+        return self._tab
 
     # --- for code --------------------------------------------------------------------------------
 
     @property
     def value(self) -> dict[str, Any]:
-        """The input as a JSON value, as the JSON tab shows it; setting it fills the form."""
+        """The input as a JSON value, secrets and all; setting it fills the form. Can be observed."""
         return copy.deepcopy(self._value)
 
     @value.setter
     def value(self, value: Any) -> None:
-        new = to_json({} if value is None else value, root="input")
-        self._fill(schema.read_input(schema.written(new)))  # so that it is what the JSON tab can hold
+        self._fill(_input(value))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with a run besides its input; setting it fills the form."""
+        return self._extras.headers
+
+    @headers.setter
+    def headers(self, headers: Mapping[str, str]) -> None:
+        with self.silent():
+            self._extras.set(dict(headers), self._extras.tags)
+        self._paint_code()
+
+    @property
+    def tags(self) -> dict[str, Any]:
+        """What a run is called; setting it fills the form."""
+        return self._extras.tags
+
+    @tags.setter
+    def tags(self, tags: Mapping[str, Any]) -> None:
+        with self.silent():
+            self._extras.set(self._extras.headers, dict(tags))
+        self._paint_code()
 
     @property
     def run(self) -> Run | None:
-        """The run that ended last, or None."""
-        return self._runs[-1] if self._runs else None
+        """The single run that ended last, or None. Can be observed."""
+        return self._work.run
 
     @property
     def runs(self) -> RunSet:
-        """All runs of this form that ended, the latest last."""
-        return RunSet(self._runs)
+        """All runs of this form that ended, those of sweeps too, the latest last. Can be observed."""
+        return self._work.runs
+
+    @property
+    def problems(self) -> list[str]:
+        """What has to be mended before the form can run, a line each."""
+        with self._lock:
+            return [f"{name}: {told}" for name, told in self.checks.all()]
 
     def submit(self) -> None:
         """Start a run with the input, as the button does; while one is under way, do nothing.
 
         Raises:
-            InputError: a field or the JSON tab holds what can't be read.
+            InputError: something has to be mended first.
         """
-        with self._lock:
-            if self._pending is not None:
-                return
-            if problem := self._problem():
-                raise InputError(f"the form can't run: {problem}")
-            pending = self._session.submit(self._workflow, self._value)
-            self._pending, self._cancelling, self._failure = pending, False, None
-            self._ended.clear()
-            self._trouble.value = self._result.value = ""
-            self._paint_buttons()
-        context = contextvars.copy_context()  # so that the end belongs to the cell that began it
-        pending.future.add_done_callback(lambda done: context.run(self._on_end, done))
-        _CLOCK.submit(self._tick(pending))
+        self._work.submit()
+
+    def sweep(self, vary: Mapping[str, Any] | None = None) -> None:
+        """Start a run for each combination of values, as the button does; while one is under way, do nothing.
+
+        Args:
+            vary: for each field that varies, by its path, a list of values or a text such as ``"1..50 step 5"``;
+                the rest is the form's input. By default, what is chosen in the form.
+
+        Raises:
+            InputError: something has to be mended first.
+        """
+        self._work.sweep(vary)
 
     def cancel(self) -> None:
-        """Give the run under way up: it ends at once, its outcome perhaps unknown."""
-        with self._lock:
-            if self._pending is not None:
-                self._cancelling = True
-                self._pending.cancel()
-                self._paint_buttons()
+        """Give up what is under way: a run ends at once, its outcome perhaps unknown.
 
-    def wait(self, timeout: float | None = None) -> Run:
-        """Return the run under way when it has ended; if none is, the last one at once.
+        Of a sweep, no further input is sent; called again, what is under way is given up, too.
+        """
+        self._work.cancel()
+
+    def wait(self, timeout: float | None = None) -> Run | RunSet:
+        """Return the run or the sweep's runs when what is under way has ended; if nothing is, the last at once.
 
         Args:
             timeout: seconds to wait at most.
@@ -178,157 +222,174 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             TimeoutError: it takes longer; it goes on.
             FgnbError: nothing was submitted yet, or the submission came to nothing.
         """
-        until = float("inf") if timeout is None else time.monotonic() + timeout
-        while not self._ended.wait(SLICE):  # so that Ctrl-C is seen on every platform
-            if time.monotonic() >= until:
-                raise TimeoutError(f"{self._workflow} has not ended within {timeout:g} s")
-        for widget in (self._run, self._cancel, self._status, self._trouble, self._result):
-            widget.send_state()  # nbclient loses what changes after a cell has ended
-        if self._failure is not None:
-            raise self._failure
-        if not self._runs:
-            raise FgnbError("nothing ran yet: submit() starts a run")
-        return self._runs[-1]
+        return self._work.wait(timeout)
 
-    # --- from the page ---------------------------------------------------------------------------
+    def close(self) -> None:
+        """Take the form off the page and let its widgets go; its value and runs stay."""
+        if not hasattr(self, "_work"):  # it was never made, since an argument was wrong
+            return
+        with self._lock:
+            fields, self.fields = self.fields, []
+            inside = [self, *(one for field in fields for one in vars(field).values()), *self._work.widgets()]
+            self._outcome.close()
+            for widget in widgets_in([*inside, *vars(self.looks).values()]):
+                if widget is not self:
+                    widget.close()
+        super().close()
 
-    def _on_field(self, row: Row, change: Mapping[str, Any]) -> None:
-        with self._shown(), self._lock:
-            if self._painting:
-                return
-            try:
-                new = schema.read(row.field.kind, change["new"])
-                self._value = schema.with_member(self._value, row.field.path, new)
-                row.problem = None
-            except InputError as error:
-                row.problem = error
-            self._paint()
+    # --- for the fields --------------------------------------------------------------------------
+
+    def current(self, path: Path) -> Any:
+        """Return what stands at a place; MISSING if nothing does."""
+        return member(self._value, path)
+
+    def edited(self, path: Path, new: Any) -> None:
+        """Take a new value at a place; MISSING takes away what is there."""
+        value = with_member(self._value, path, new)
+        if not isinstance(value, dict):
+            raise InputError("the input must be a JSON object")
+        self._value = value
+        self._changed(fresh=False)
+
+    def drafted(self) -> None:
+        """Take notice that a text was typed that can't be read."""
+        self._paint_notes()
+
+    def listen(self, widget: Any, call: Any, trait: str | None = "value") -> None:
+        """Have `call` hear of a control's changes, or clicks, that the form has not made itself."""
+
+        def heard(change: Any) -> None:
+            with self.shown_errors(), self._lock:
+                if not self._painting:
+                    self._trouble.value = ""
+                    call(change)
+
+        keep_order(widget)
+        if trait is None:
+            widget.on_click(heard)
+        else:
+            widget.observe(heard, trait)
+
+    # --- the value and what shows it -------------------------------------------------------------
 
     def _on_json(self, change: Mapping[str, Any]) -> None:
-        with self._shown(), self._lock:
-            if self._painting:
-                return
-            try:
-                self._fill(schema.read_input(change["new"]))
-            except InputError as error:
-                self._json_problem = error
-                self._paint()
-
-    def _on_restore(self, _: Any) -> None:
-        with self._shown():
-            self._fill(self._value)
-
-    def _on_run(self, _: Any) -> None:
-        with self._shown():
-            self.submit()
-
-    def _on_cancel(self, _: Any) -> None:
-        with self._shown():
-            self.cancel()
-
-    def _on_end(self, done: Future[Run]) -> None:
         try:
-            with self._shown():
-                self._failure = failure = done.exception()
-                if failure is not None:
-                    raise failure
-                self._runs.append(done.result())
-                self._result.value = card_html(self._runs[-1])
-        finally:
-            with self._lock:
-                self._pending = None
-                self._paint_buttons()
-            self._ended.set()
-
-    async def _tick(self, pending: PendingRun) -> None:
-        started = time.monotonic()
-        with self._shown():
-            while True:
-                with self._lock:
-                    if self._pending is not pending:
-                        return
-                    doing = "cancelling" if self._cancelling else "running"
-                    self._status.value = line(f"{doing} … {time.monotonic() - started:.1f} s", html.MUTED)
-                await asyncio.sleep(TICK)
-
-    @contextmanager
-    def _shown(self) -> Iterator[None]:
-        """Show an exception in the form: out of a callback, it would end in some log."""
-        try:
-            yield
-        except Exception as error:
-            self._trouble.value = alert(
-                str(error) if isinstance(error, FgnbError) else f"{type(error).__name__}: {error}"
-            )
-
-    # --- painting --------------------------------------------------------------------------------
+            self._fill(self.hidden.real(read_input(change["new"])))
+        except InputError as error:
+            self.checks.json = error
+            self._changed(fresh=False)
 
     def _fill(self, value: dict[str, Any]) -> None:
         with self._lock:
             self._value = value
-            self._json_problem = None
-            for row in self._rows:
-                row.problem = None
-            self._paint()
-            if any(schema.member(value, row.field.path) is not MISSING for row in self._rows if not row.field.primary):
-                self._more.selected_index = 0
+            self.checks.json = None
+            self._changed(fresh=True)
+            more = self.root.more if isinstance(self.root, ObjectField) else None
+            if more is not None and primary_places(self.node, value):
+                more.selected_index = 0
 
-    def _paint(self) -> None:
-        self._painting = True  # what changes now is no edit
-        try:
-            for row in self._rows:
-                row.paint(self._value, disabled=self._json_problem is not None)
-            if self._json_problem is None:
-                self._json.value = schema.written(self._value, indent=2)
-        finally:
-            self._painting = False
-        self._json_note.value = alert(html.preformatted(str(self._json_problem))) if self._json_problem else ""
-        self._restore.layout.display = None if self._json_problem else "none"
+    def refill(self, run: Run) -> None:
+        """Take a run's input, headers and tags back into the form."""
+        with self.silent():
+            self._extras.set(dict(run.headers), dict(run.tags))
+        self._fill(_input(run.input))
+
+    def _changed(self, *, fresh: bool) -> None:
+        """Show the value in all views, and tell those who observe it."""
+        shown = self.hidden.shown(self._value)
+        with self.silent():
+            disabled = self.checks.json is not None
+            self.root.paint(shown, fresh=fresh, disabled=disabled)
+            if not disabled:
+                self._json.value = written(shown, indent=2)
+            self._json_note.value = alert_block(str(self.checks.json)) if disabled else ""
+            self._restore.layout.display = None if disabled else "none"
+        self._paint_notes()
+        self._paint_code()
+        before, self._told = getattr(self, "_told", None), self._value
+        if before is not self._told:
+            self.tell("value", before, self.value)
+
+    def tell(self, name: str, old: Any, new: Any) -> None:
+        """Tell those who observe a property that it has changed."""
+        self.notify_change({"name": name, "old": old, "new": new, "owner": self, "type": "change"})
+
+    def _paint_notes(self) -> None:
+        with self.silent():
+            self.checks.paint(self._value)
         self._paint_buttons()
 
+    def blocked(self) -> str | None:
+        """Return why the form can't run, on one line, or None."""
+        return self.checks.told()
+
     def _paint_buttons(self) -> None:
-        running, problem = self._pending is not None, self._problem()
-        self._run.disabled = running or problem is not None
-        self._cancel.disabled = not running or self._cancelling
-        if not running:
-            self._status.value = line(problem, ERROR) if problem else line(self._last(), html.MUTED)
+        with self.silent():
+            self._work.paint()
 
-    def _problem(self) -> str | None:
-        """Return why the form can't run, or None."""
-        if self._json_problem is not None:
-            return "the JSON needs mending"
-        names = [row.field.label for row in self._rows if row.problem is not None]
-        return f"{', '.join(names)}: can't be read" if names else None
+    def _paint_code(self) -> None:
+        if self._tab.selected_index == 2:
+            with self.silent():
+                self._code.value = form_code.as_html(
+                    self._workflow, self.hidden.shown(self._value), *self._extras.shown()
+                )
 
-    def _last(self) -> str:
-        if not self._runs:
-            return ""
-        return f"run {len(self._runs)}: {self._runs[-1].status} after {elapsed_text(self._runs[-1].elapsed)}"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(include=include, exclude=exclude)
-        name = self._workflow
-        return bundle | {
-            "text/plain": as_text(name, self.fields, self._value),
-            "text/html": as_html(name, self.fields, self._value),
+    def leaves(self) -> dict[str, Leaf]:
+        """Return the fields that hold values, by their names."""
+        return {
+            field.name: field
+            for field in self.root.everything()
+            if isinstance(field, Leaf) and not isinstance(field, Others)
         }
 
+    @property
+    def lock(self) -> threading.RLock:
+        """What is held while the state changes."""
+        return self._lock
+
+    def status(self, text: str, *, error: bool = False) -> str:
+        """Return a line beside the buttons as HTML."""
+        return line(text, ERROR if error else html.MUTED)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Hold the lock; what changes meanwhile is no edit."""
+        with self._lock:
+            before, self._painting = self._painting, True
+            try:
+                yield
+            finally:
+                self._painting = before
+
+    @contextmanager
+    def shown_errors(self) -> Iterator[None]:
+        """Show an exception in the form: out of a callback, it would end in some log."""
+        try:
+            yield
+        except Exception as error:
+            told = str(error) if isinstance(error, FgnbError) else f"{type(error).__name__}: {error}"
+            self._trouble.value = alert_block(told)
+
+    # --- displayed -------------------------------------------------------------------------------
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        from IPython.display import display
+
+        display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
+        if kernel_shell() is not None:
+            self._outcome.display()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(include=include, exclude=exclude) or {}
+        name, shown = self._workflow, self.hidden.shown(self._value)
+        own = {"text/plain": as_text(name, self.node, shown), "text/html": as_html(name, self.node, shown)}
+        return {**bundle, **own}
+
     def __repr__(self) -> str:
-        return f"<Form of {self._workflow}: {len(self.fields)} fields, {len(self._runs)} runs>"
+        return f"<Form of {self._workflow}: {len(self.leaves())} fields, {len(self.runs)} runs>"
 
 
-def _keep_order(widget: Any) -> None:
-    """Have a control's messages handled in the subshell that the front end asks for.
-
-    ipykernel 7.4 hands them to the shell that published on the control last, which differs from one
-    control to the next: while a cell runs, an edit waits for it but the click on Run does not, and
-    the run gets an input that is not the one on the screen.
-    """
-    if hasattr(widget.comm, "_reply_subshell_for"):
-        widget.comm._reply_subshell_for = None
-
-
-def _heading(workflow: str, definition: Mapping[str, Any]) -> str:
-    description = definition.get("description")
-    text = html.muted(description) if isinstance(description, str) else ""
-    return f'<div style="{html.FONT}">{html.span(workflow, "font-weight:600")} &nbsp;{text}</div>'
+def _input(value: Any) -> dict[str, Any]:
+    """Return an input as a fresh JSON object, such that the JSON tab can hold it."""
+    new = to_json({} if value is None else value, root="input")
+    return read_input(written(new))

@@ -1,178 +1,255 @@
-"""The fields of a workflow's input: read out of its definition, and as texts that people edit.
+"""The input of a workflow as its definition tells: every place that it reads, and what it compares there.
 
-Nothing here knows a widget. A field stands for a place in the input that an argument template of
-the definition reads, such as ``$.customer.id | 'nobody'``. Its value is shown as a text by `show`
-and read back by `read`; an empty text means that the value is absent, so that the default applies.
+Nothing here is binding: a definition says where it looks, what it takes where nothing is, and which
+values it tells apart, but never what a function would refuse. Whatever is not as a definition should
+be is passed over.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from fgnb import flow, jsontext
-from fgnb.errors import InputError, SyntaxProblem
+from fgnb import flow
 from fgnb.local.expressions import MAX_LENGTH, MISSING, compile_path, literal, singular_keys, split_template
-from fgnb.paths import Path, assign, format_path
+from fgnb.notebook.node import Kind, Node, Part
+from fgnb.notebook.texts import written
+from fgnb.paths import Path, Wild
 
-Kind = Literal["text", "integer", "number", "boolean", "json", "any"]
-"""What a field's text means; ``any`` is a JSON value or, where it is not JSON, that text itself."""
+ITEM = Wild.ITEM
+Place = tuple[str | Wild, ...]  # keys, and ITEM for any item of an array
 
-Keys = tuple[str, ...]
+_COMPARED = re.compile(
+    r"(?P<path>\$(?:\.[\w\u0080-\U0010FFFF]+|\['[^'\\]*'\]|\[\d+\])+)\s*(?P<sign>==|!=|<=|>=|<|>)\s*"
+    r"(?P<value>'(?:[^'\\]|\\.)*'|\$(?:CONST|\.constants)\b[^\s&|)]*|-?\d[\d.eE+-]*|true\b|false\b)"
+)
+_MARKS = re.compile(r"\\(['\\*])")
+_OBJECTS = (dict, list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """A place in the input that the definition reads.
+@dataclass(slots=True)
+class Reading:
+    """What is known of a place: `sure` if the workflow's own input is read there for certain."""
 
-    Attributes:
-        path: its keys; it never leads into an array, which is a field as a whole.
-        kind: as the default's JSON type suggests; the definition itself says nothing of types.
-        default: what the service takes where the input has nothing, MISSING if it has none.
-        primary: whether the workflow's own input is read here for certain. A later state may as
-            well mean an earlier function's output.
-    """
-
-    path: Keys
+    place: Place
     kind: Kind = "any"
     default: Any = MISSING
-    primary: bool = True
-
-    @property
-    def label(self) -> str:
-        """The path as text, e.g. ``customer.id``."""
-        return format_path(self.path)
-
-    @property
-    def has_default(self) -> bool:
-        """Whether the definition says what is taken where the input has nothing."""
-        return self.default is not MISSING
+    sure: bool = True
+    examples: tuple[Any, ...] = ()
 
 
-# --- fields of a definition ----------------------------------------------------------------------
+def shape_of(definition: Any) -> Node:
+    """Return the shape of a raw definition's input: an object of all places that it reads.
 
-
-def fields(definition: Any) -> tuple[Field, ...]:
-    """Return the fields of a raw definition, primary ones first, each group in the order of the flow.
-
-    A place that is read twice is one field: the first reading wins, a later one only adds a default
-    or a type that is still unknown. Where both an object and members of it are read
-    (``$.customer`` and ``$.customer.id``), only the members are fields, so that no two fields hold
-    the same value; they are primary if the object is.
-
-    Whatever is not as a definition should be is passed over.
+    A template (``$.order.qty | 1``) gives a path, its default and that default's type; a loop's
+    collection is an array, whose items have what the loop reads of each; a condition gives the values
+    that it compares with. What is read twice is one place: the first reading wins, a later one only adds.
     """
-    found: dict[Keys, Field] = {}
-    for field in _readings(definition):
-        known = found.get(field.path)
-        found[field.path] = field if known is None else _merged(known, field)
-    outer = {path[:length] for path in found for length in range(1, len(path))}
-    kept = [
-        replace(field, primary=field.primary or any(found[above].primary for above in _above(path) if above in found))
-        for path, field in found.items()
-        if path not in outer
-    ]
-    return tuple(sorted(kept, key=lambda field: not field.primary))
+    top = _Spot()
+    for reading in _readings(definition):
+        if reading.place:
+            top.add(reading)
+    return top.node()
 
 
-def _above(path: Keys) -> Iterator[Keys]:
-    return (path[:length] for length in range(1, len(path)))
+@dataclass(slots=True)
+class _Spot:
+    """A place while the readings are gathered."""
+
+    kind: Kind = "any"
+    default: Any = MISSING
+    sure: bool = False
+    examples: dict[str, Any] = field(default_factory=dict)
+    members: dict[str, _Spot] = field(default_factory=dict)
+    item: _Spot | None = None
+
+    def add(self, reading: Reading) -> None:
+        spot = self
+        for step in reading.place:
+            if isinstance(step, str):
+                spot = spot.members.setdefault(step, _Spot())
+            else:
+                spot.item = spot.item or _Spot()
+                spot = spot.item
+            spot.sure = spot.sure or reading.sure
+        if spot.kind == "any":
+            spot.kind = reading.kind
+        if spot.default is MISSING:
+            spot.default = reading.default
+        spot.examples |= {written(value): value for value in reading.examples}
+
+    def node(self) -> Node:
+        """Return the node; of what is read in several shapes, the members count."""
+        kind: Kind = self.kind
+        parts: tuple[Part, ...] = ()
+        if self.members:
+            kind = "object"
+            found = [Part(key=key, node=spot.node(), primary=spot.sure) for key, spot in self.members.items()]
+            parts = tuple(sorted(found, key=lambda part: not part.primary))
+        elif self.item is not None or kind == "array":
+            kind = "array"
+            items = [value for value in self.default if value is not None] if isinstance(self.default, list) else []
+            parts = (Part(node=self.item.node() if self.item is not None else Node(kind=_common(items))),)
+        examples = tuple(value for value in self.examples.values() if not _is_same(value, self.default))
+        return Node(kind=kind, default=self.default, parts=parts, examples=examples)
 
 
-def _merged(first: Field, again: Field) -> Field:
-    return replace(
-        first,
-        kind=again.kind if first.kind == "any" else first.kind,
-        default=first.default if first.has_default else again.default,
-    )
+def _common(values: list[Any]) -> Kind:
+    kinds = {_KINDS.get(type(value), "any") for value in values}
+    return kinds.pop() if len(kinds) == 1 else "any"
 
 
-def _readings(definition: Any) -> Iterator[Field]:
-    """Yield a field for every template that reads a single place, in the order of the flow."""
+def _is_same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
+
+
+# --- what a definition reads -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """What comes into a state.
+
+    Attributes:
+        root: where it lies in the workflow's input; None if a function has made it.
+        items: what a loop puts into it: the keys, and where an item lies in the workflow's input.
+    """
+
+    root: Place | None = ()
+    items: tuple[tuple[Path, Place, bool], ...] = ()
+
+    def place(self, keys: Path) -> tuple[Place, bool]:
+        """Return where a path leads in the workflow's input, and whether that is for certain."""
+        for prefix, item, sure in reversed(self.items):
+            if keys[: len(prefix)] == prefix:
+                return _below(item, keys[len(prefix) :]), sure
+        # What is not where the state looks is looked up in the workflow's input
+        return _below(self.root or (), keys), self.root is not None
+
+
+def _below(place: Place, keys: Path) -> Place:
+    return place + tuple(key if isinstance(key, str) else ITEM for key in keys)
+
+
+def _readings(definition: Any) -> Iterator[Reading]:
     raw = _object(definition)
-    constants = _object(raw.get("constants"))
-    yield from _readings_of(raw, (), constants)
+    yield from _readings_of(raw, _Coming(), _object(raw.get("constants")), 0)
 
 
-def _readings_of(holder: Mapping[str, Any], root: Path | None, constants: Mapping[str, Any]) -> Iterator[Field]:
-    """Yield the fields of a workflow, a branch or a loop.
+def _readings_of(
+    holder: Mapping[str, Any], coming: _Coming, constants: Mapping[str, Any], depth: int
+) -> Iterator[Reading]:
+    """Yield what a workflow, a branch or a loop reads, in the order of the flow.
 
     Args:
         holder: what has ``start`` and ``states``.
-        root: where what comes into it lies in the workflow's input; None if a function has made it,
-            or a filter that selects several places.
+        coming: what comes into its first state.
         constants: the definition's.
+        depth: of states within each other.
     """
+    if depth > 20:
+        return
     way, aside = flow.in_order(holder)
-    roots: dict[str, Path | None] = {way[0]["id"]: root} if way else {}
+    comings: dict[str, _Coming] = {way[0]["id"]: coming} if way else {}
     for state in (*way, *aside):
         filters = _object(state.get("state_data_filter"))
-        given = _filtered(roots.get(str(state.get("id"))), filters.get("input"))
+        given = _filtered(comings.get(str(state.get("id")), _Coming(None, coming.items)), filters.get("input"))
+        is_loop = state.get("type") == "Foreach"
         passes_on = True
-        # In a sequence, an action reads the output of the one before
-        for number, reference in enumerate(flow.calls(state) if state.get("type") != "Foreach" else ()):
-            reads_input = number == 0 or state.get("action_mode") == "parallel"
-            yield from _fields_in(reference.get("arguments"), given if reads_input else None, constants)
+        if not is_loop and flow.calls(state):
+            yield from _calls_in(state, given, constants)
             passes_on = False
-        if state.get("type") == "Foreach":
-            yield from _fields_in(state.get("input_collection"), given, constants, kind="json")
+        for body, inner in _bodies(state, given):
+            if is_loop:
+                yield from _collection(state, given)
+            yield from _calls_in(body, inner, constants)
+            yield from _readings_of(body, inner, constants, depth + 1)
             passes_on = False
-        for body in flow.objects(state.get("branches")):
-            for number, reference in enumerate(flow.calls(body)):
-                reads_input = number == 0 or body.get("action_mode") == "parallel"
-                yield from _fields_in(reference.get("arguments"), given if reads_input else None, constants)
-            yield from _readings_of(body, given, constants)
-            passes_on = False
-        result = _filtered(given, filters.get("output")) if passes_on and not state.get("workflow_id") else None
+        if given.root is not None:
+            yield from _compared(state, given, constants)
+        nothing = _Coming(None, coming.items)
+        result = _filtered(given, filters.get("output")) if passes_on and not state.get("workflow_id") else nothing
         caught = flow.error_targets(state)
         for target in flow.targets(state):
             # Where ways from several places join, what comes in is known only if it is the same
-            coming = None if target in caught else result
-            roots[target] = coming if roots.get(target, coming) == coming else None
+            after = nothing if target in caught else result
+            comings[target] = after if comings.get(target, after) == after else nothing
+
+
+def _bodies(state: Mapping[str, Any], given: _Coming) -> Iterator[tuple[Mapping[str, Any], _Coming]]:
+    """Yield what runs inside a state, with what comes into it."""
+    if state.get("type") != "Foreach":
+        for branch in flow.objects(state.get("branches")):
+            yield branch, given
+        return
+    param, collection = _keys_of(state.get("iteration_param")), _keys_of(state.get("input_collection"))
+    inner = given
+    if param and collection is not None:
+        place, sure = given.place(collection)
+        inner = _Coming(given.root, (*given.items, (param, (*place, ITEM), sure)))
+    yield state, inner
+
+
+def _collection(state: Mapping[str, Any], given: _Coming) -> Iterator[Reading]:
+    keys = _keys_of(state.get("input_collection"))
+    if keys:
+        place, sure = given.place(keys)
+        yield Reading(place, kind="array", sure=sure)
+
+
+def _calls_in(body: Mapping[str, Any], given: _Coming, constants: Mapping[str, Any]) -> Iterator[Reading]:
+    for number, reference in enumerate(flow.calls(body)):
+        # In a sequence, an action reads the output of the one before
+        reads_input = number == 0 or body.get("action_mode") == "parallel"
+        coming = given if reads_input else _Coming(None)
+        for text in _texts(reference.get("arguments")):
+            split = split_template(text)
+            keys = singular_keys(split[0]) if split else None
+            if split is None or keys is None or keys[:1] == ("constants",):
+                continue
+            place, sure = coming.place(keys)
+            # The default of one item of an array is not that of any other
+            default = MISSING if any(isinstance(key, int) for key in keys) else _default(split[1], constants)
+            yield Reading(place, kind=_KINDS.get(type(default), "any"), default=default, sure=sure)
+
+
+def _compared(state: Mapping[str, Any], given: _Coming, constants: Mapping[str, Any]) -> Iterator[Reading]:
+    """Yield the values that the conditions of a state tell apart."""
+    for case in flow.objects(state.get("data_conditions")):
+        text = case.get("condition")
+        for found in _COMPARED.finditer(text[:MAX_LENGTH]) if isinstance(text, str) else ():
+            keys = singular_keys(found["path"])
+            value = _value(found["value"], constants)
+            if keys and keys[0] != "constants" and value is not MISSING and not isinstance(value, _OBJECTS):
+                place, sure = given.place(keys)
+                yield Reading(place, kind=_KINDS.get(type(value), "any"), sure=sure, examples=(value,))
+
+
+def _value(text: str, constants: Mapping[str, Any]) -> Any:
+    if text.startswith("'"):
+        return MISSING if text == "'*'" else _MARKS.sub(r"\1", text[1:-1])
+    return _default(text, constants)
 
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _filtered(root: Path | None, filter: Any) -> Path | None:
+def _keys_of(path: Any) -> Path | None:
+    return singular_keys(path.strip()) if isinstance(path, str) and path.strip() else None
+
+
+def _filtered(coming: _Coming, filter: Any) -> _Coming:
     text = filter.strip() if isinstance(filter, str) else ""
     keys = singular_keys(text) if text else ()
-    return None if root is None or keys is None else root + keys
-
-
-def _fields_in(
-    template: Any, root: Path | None, constants: Mapping[str, Any], *, kind: Kind | None = None
-) -> Iterator[Field]:
-    for text in _texts(template):
-        split = split_template(text)
-        keys = singular_keys(split[0]) if split else None
-        if split is None or keys is None or keys[:1] == ("constants",):
-            continue
-        # What is not where the state looks is looked up in the workflow's input
-        place = (root or ()) + keys
-        path = _keys(place)
-        if not path:
-            continue
-        if len(path) < len(place):  # it leads into an array, whose items' default is not its own
-            yield Field(path=path, kind="json", primary=root is not None)
-        else:
-            default = _default(split[1], constants)
-            known = kind or _KINDS.get(type(default), "any")
-            yield Field(path=path, kind=known, default=default, primary=root is not None)
-
-
-def _keys(place: Path) -> Keys:
-    """Return the keys before the first position."""
-    keys: list[str] = []
-    for step in place:
-        if not isinstance(step, str):
-            break
-        keys.append(step)
-    return tuple(keys)
+    if keys == ():
+        return coming
+    if coming.root is None or keys is None:
+        return _Coming(None)
+    return _Coming(_below(coming.root, keys))
 
 
 def _texts(template: Any) -> Iterator[str]:
@@ -205,158 +282,11 @@ def _default(text: str | None, constants: Mapping[str, Any]) -> Any:
     return value if not isinstance(value, float) or math.isfinite(value) else MISSING
 
 
-_KINDS: dict[type, Kind] = {str: "text", bool: "boolean", int: "integer", float: "number", list: "json", dict: "json"}
-
-
-# --- values as texts -----------------------------------------------------------------------------
-
-_TYPES = {str: "text", bool: "boolean", int: "integer", float: "number", type(None): "null", list: "array"}
-_FITTING: dict[Kind, tuple[type, ...]] = {"text": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,)}
-
-
-def json_type(value: Any) -> str:
-    """Return the name of a JSON value's type: text, integer, number, boolean, null, array, object."""
-    return _TYPES.get(type(value), "object")
-
-
-def fits(kind: Kind, value: Any) -> bool:
-    """Whether a field of this kind can read this JSON value; any value may stand in one."""
-    return type(value) in _FITTING.get(kind, (type(value),))
-
-
-def read(kind: Kind, text: str) -> Any:
-    """Return what a field's text means; MISSING if it is empty, since an empty field is absent.
-
-    A ``text`` field gives exactly that text, ``00123`` too, but for line ends at its end; a JSON
-    string in double quotes is the string it stands for, so that ``""`` is the empty text.
-
-    Raises:
-        InputError: the text means nothing in a field of this kind.
-    """
-    if kind == "text":
-        return _unquoted(text.rstrip("\n")) if text.rstrip("\n") else MISSING
-    if not text.strip():
-        return MISSING
-    try:
-        value = jsontext.loads(text)
-    except SyntaxProblem as problem:
-        if kind == "any":
-            return text.rstrip("\n")
-        if kind == "json":
-            raise
-        raise InputError(f"not {_WANTED[kind]}") from problem
-    except InputError as error:
-        if kind == "any":
-            raise InputError(f"{error}; in double quotes it is a text") from None
-        raise
-    if not fits(kind, value):
-        raise InputError(f"not {_WANTED[kind]}")
-    return value
-
-
-_WANTED: dict[Kind, str] = {"integer": "an integer", "number": "a number", "boolean": "true or false"}
-
-
-def _unquoted(text: str) -> str:
-    if text.startswith('"') and text.endswith('"'):
-        try:
-            value = jsontext.loads(text)
-        except InputError:
-            return text
-        return value if isinstance(value, str) else text
-    return text
-
-
-def show(kind: Kind, value: Any) -> str:
-    """Return the text that `read` gives this value back for; empty if it is MISSING.
-
-    A value that does not fit the kind, which `read` would refuse, is shown as JSON.
-    """
-    if value is MISSING:
-        return ""
-    return value if isinstance(value, str) and _is_plain(kind, value) else written(value)
-
-
-def _is_plain(kind: Kind, text: str) -> bool:
-    """Whether a text shows as it is, survives being edited in a text area, and means itself."""
-    if text != text.strip() or not _encodable(text) or any(char < " " and char not in "\n\t" for char in text):
-        return False
-    try:
-        return kind in ("text", "any") and bool(read(kind, text) == text)
-    except InputError:
-        return False
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
-    return True
-
-
-def written(value: Any, *, indent: int | None = None) -> str:
-    """Return a JSON value as a text that can be shown.
-
-    Raises:
-        InputError: it is nested too deeply, or an integer has more digits than Python writes.
-    """
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
-        return text if _encodable(text) else json.dumps(value, allow_nan=False, indent=indent)
-    except RecursionError:
-        raise InputError("the value is nested too deeply") from None
-    except ValueError:
-        raise InputError(jsontext.DIGITS) from None
-
-
-# --- the input as a whole ------------------------------------------------------------------------
-
-
-def read_input(text: str) -> dict[str, Any]:
-    """Return the input that a JSON text stands for; an empty text is an empty object.
-
-    Raises:
-        InputError: it is not JSON, or not an object, which the service requires.
-    """
-    value = jsontext.loads(text) if text.strip() else {}
-    if not isinstance(value, dict):
-        raise InputError(f"the input must be a JSON object, not {written(value)[:40]}")
-    return value
-
-
-def member(value: Any, path: Keys) -> Any:
-    """Return what stands at `path`, or MISSING."""
-    for key in path:
-        if not isinstance(value, dict) or key not in value:
-            return MISSING
-        value = value[key]
-    return value
-
-
-def with_member(value: dict[str, Any], path: Keys, new: Any) -> dict[str, Any]:
-    """Return a copy with `new` at `path`, all else kept; MISSING takes away what is there.
-
-    An object that holds nothing else goes with its last member.
-
-    Raises:
-        InputError: the path leads through something that is not an object.
-    """
-    if new is not MISSING:
-        return assign(value, path, new)
-    if member(value, path) is MISSING:
-        return value
-    rest = {key: one for key, one in value.items() if key != path[0]}
-    inner = with_member(value[path[0]], path[1:], MISSING) if len(path) > 1 else {}
-    return {key: inner if key == path[0] else one for key, one in value.items()} if inner else rest
-
-
-def template(fields: Sequence[Field], value: dict[str, Any]) -> dict[str, Any]:
-    """Return `value` with the primary fields that it lacks: their defaults, else null."""
-    for field in fields:
-        if field.primary and member(value, field.path) is MISSING:
-            try:
-                value = with_member(value, field.path, field.default if field.has_default else None)
-            except InputError:  # what is there is no object: the user's value stands
-                continue
-    return value
+_KINDS: dict[type, Kind] = {
+    str: "text",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "json",
+}

@@ -86,6 +86,8 @@ class Job(Watched):
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._ending is not None:  # cancelled before it began
+            self._sweep.stop(drop=self._ending == "cancelling")
         ticking = asyncio.create_task(self._tick())
         try:
             await self._sweep.run()
