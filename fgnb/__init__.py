@@ -6,6 +6,7 @@
     run.status, run.output, run.frame, run.errors
     fgnb.compare(run, fgnb.run("order-triage", {"sku": "B-7", "qty": 3}))
     fgnb.form("order-triage")
+    fgnb.explore()                                 # the history as a table to sort, filter, choose from, compare, plot
     fgnb.trace(run)                                # what happened at each state
     fgnb.deploy("own.yaml", dry_run=True)          # your own workflow: checked, and what would change
 
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         arun,
         connect,
         deploy,
+        explore,
         form,
         history,
         run,
@@ -154,6 +156,7 @@ __all__ = [
     "compare",
     "connect",
     "deploy",
+    "explore",
     "form",
     "function",
     "history",
@@ -190,7 +193,20 @@ _HOMES = {
     "validate": "fgnb.local.loading",
     "Session": "fgnb.session",
     **dict.fromkeys(
-        ["arun", "connect", "deploy", "form", "history", "run", "submit", "sweep", "trace", "workflow", "workflows"],
+        [
+            "arun",
+            "connect",
+            "deploy",
+            "explore",
+            "form",
+            "history",
+            "run",
+            "submit",
+            "sweep",
+            "trace",
+            "workflow",
+            "workflows",
+        ],
         "fgnb.shortcuts",
     ),
     "compare": "fgnb.runs.compare",
@@ -224,6 +240,7 @@ _hooks.update(
         "connect worker": "fgnb.connection:connect_worker",
         "find runs": "fgnb.shortcuts:find_runs",
         "form": "fgnb.notebook.form:Form",
+        "explore": "fgnb.notebook.explore:Explorer",
         "load extension": "fgnb.notebook.magics:load",
         "unload extension": "fgnb.notebook.magics:unload",
     }

@@ -159,8 +159,13 @@ class Book:
         if of is None:
             self.page.screenshot(path=file)
         else:
+            size, box = self.page.viewport_size, of.bounding_box()
+            assert size is not None
+            if box is not None and box["height"] > size["height"] - 300:  # a page scrolls no further for a picture
+                self.page.set_viewport_size({"width": size["width"], "height": round(box["height"]) + 300})
             of.scroll_into_view_if_needed()
             of.screenshot(path=file)
+            self.page.set_viewport_size(size)
         assert file.stat().st_size > 1000
         return file
 
