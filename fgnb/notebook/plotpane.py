@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from fgnb.notebook.comms import keep_order
+from fgnb.render import html
 from fgnb.render.explorer import plot_alt
 from fgnb.render.picture import plot_html
 from fgnb.runs.runset import RunSet
@@ -101,6 +102,11 @@ class PlotPane(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         """
         kind = self.kind.value
         plot, x, y = _PLOTS[kind], self.across.value, self.up.value
+        wanted = [name for name, has in ((x, plot.across), (y, plot.up)) if has and name not in runs.frame.columns]
+        if wanted:  # a part of the runs may have no such output at all
+            told = f"None of these {len(runs):,} runs has {wanted[0]}: choose another column, or filter otherwise."
+            self.shown.value = html.frame_box(html.muted(told), html.OTHER_COLOUR)
+            return
         told = kind + (f" ({y} over {x})" if plot.up else f" ({plot.across} {x})" if plot.across else "")
         self.shown.value = plot_html(lambda ax: plot.draw(runs, x, y, ax), plot_alt(told, runs))
 

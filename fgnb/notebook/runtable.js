@@ -117,6 +117,8 @@ function made(tag, className, attributes = {}, ...children) {
   const element = document.createElement(tag);
   element.className = className;
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  // Jupyter would take arrows, Enter and letters away from what has the focus, unless it says so itself
+  if (["button", "input", "summary"].includes(tag) || "tabindex" in attributes) element.dataset.lmSuppressShortcuts = "true";
   element.append(...children);
   return element;
 }
@@ -185,8 +187,7 @@ class View {
       const cell = event.target;
       if (cell.scrollWidth > cell.clientWidth) cell.title = cell.textContent;
     });
-    // Lab's own shortcuts would take arrows and letters away from the table
-    this.root = made("div", "fgnb-runs", { "data-lm-suppress-shortcuts": "true" }, bar, this.grid);
+    this.root = made("div", "fgnb-runs", {}, bar, this.grid);
     element.append(this.root);
     this.watching = new ResizeObserver(() => this.soon());
     this.watching.observe(this.grid);

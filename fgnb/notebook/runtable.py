@@ -91,6 +91,7 @@ class RunTable(anywidget.AnyWidget):
             return packed(self._cells, self.rows)
 
     def _take(self, frame: pd.DataFrame) -> None:
+        frame = frame.reset_index()  # the run id is a column like others here
         self._frames.append(frame)
         self.rows += len(frame)
         for name in frame.columns:
