@@ -99,7 +99,9 @@ def first_columns(frame: pd.DataFrame) -> list[str]:
         echoed = {f"{root}{name.partition('.')[2]}" for name in but}
         names = [name for name in frame.columns if name == root or name.startswith((f"{root}.", f"{root}["))]
         names = [name for name in names if name.replace(".", "", 1) not in echoed] or names
-        return ([name for name in names if _varies(frame[name])] or names)[:most]
+        names = [name for name in names if not is_hidden_path(name)]
+        varied = [name for name in names if _varies(frame[name])]
+        return (varied or (names if root != "tags" else []))[:most]
 
     inputs = of("input", INPUTS)
     names = [

@@ -83,6 +83,13 @@ class Book:
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, path)
 
+    @staticmethod
+    def start_lab(page: Page, server: Server) -> None:
+        """Have a page show JupyterLab, ready to open notebooks."""
+        page.goto(f"{server.url}/lab?reset&token={server.token}")
+        page.wait_for_function("() => window.jupyterapp", timeout=90_000)
+        page.evaluate("async () => { await window.jupyterapp.restored; }")
+
     def open(self, timeout: float = 60) -> None:
         """Open it, and wait for its kernel."""
         if self.app == "lab":
