@@ -21,8 +21,8 @@ Where it stands:
 
 - Connecting: `connect`, `Session`, `AccessKey`, `IamToken`, `Secret`
 - Running: `run`, `arun`, `submit`, `form`, `sweep`; `Run`, `NodeError`, `PendingRun`, `Job`, `RunSet`, `Preview`
-- Afterwards: `history`, `read_runs`, `compare`, `Comparison`, `RunComparison`, `SetComparison`, `trace`, `Trace`,
-  `Graph`
+- Afterwards: `history`, `explore`, `read_runs`, `compare`, `Comparison`, `RunComparison`, `SetComparison`, `trace`,
+  `Trace`, `Graph`
 - Workflows: `workflows`, `workflow`, `Workflow`, `validate`, `deploy`, `Deployment`, `Change`, `function`, `Options`
 - Errors: ``help("fgnb.errors")`` shows the tree; every one says what happened, where, and what to do next.
 """
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
         arun,
         connect,
         deploy,
+        explore,
         form,
         history,
         run,
@@ -169,6 +170,7 @@ __all__ = [
     "compare",
     "connect",
     "deploy",
+    "explore",
     "form",
     "function",
     "history",
@@ -205,7 +207,20 @@ _HOMES = {
     "validate": "fgnb.local.loading",
     "Session": "fgnb.session",
     **dict.fromkeys(
-        ["arun", "connect", "deploy", "form", "history", "run", "submit", "sweep", "trace", "workflow", "workflows"],
+        [
+            "arun",
+            "connect",
+            "deploy",
+            "explore",
+            "form",
+            "history",
+            "run",
+            "submit",
+            "sweep",
+            "trace",
+            "workflow",
+            "workflows",
+        ],
         "fgnb.shortcuts",
     ),
     "compare": "fgnb.runs.compare",
@@ -239,6 +254,7 @@ _hooks.update(
         "connect worker": "fgnb.connection:connect_worker",
         "find runs": "fgnb.shortcuts:find_runs",
         "form": "fgnb.notebook.form:Form",
+        "explore": "fgnb.notebook.explore:Explorer",
         "load extension": "fgnb.notebook.magics:load",
         "unload extension": "fgnb.notebook.magics:unload",
     }

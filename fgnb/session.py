@@ -34,6 +34,7 @@ from fgnb.runs.runset import RunSet
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fgnb.notebook.explore import Explorer
     from fgnb.notebook.form import Form
     from fgnb.runs.history import History
     from fgnb.runs.preview import Preview
@@ -377,6 +378,26 @@ class Session(Registry):
         """
         form: Form = wiring.call("form", self, workflow, schema=schema, example=example)
         return form
+
+    def explore(self, runs: RunSet | Job | None = None) -> Explorer:
+        """Return a table of runs to sort, filter, choose from, compare and plot; see `fgnb.notebook.explore.Explorer`.
+
+        Args:
+            runs: a set of runs, or a sweep under way, whose runs come in as they end. By default the latest
+                10,000 of the history.
+
+        Raises:
+            HistoryError: the history is off, or can't be read.
+
+        >>> import fgnb
+        >>> session = fgnb.connect("local")
+        >>> runs = session.sweep("order-triage", {"sku": ["A-100"], "qty": range(1, 9)}, progress=False)
+        >>> explorer = session.explore(runs)
+        >>> len(explorer.runs), len(explorer.selected)
+        (8, 0)
+        """
+        explorer: Explorer = wiring.call("explore", runs, session=self)
+        return explorer
 
     def close(self) -> None:
         """Close the connection; the embedded service of the process stays as it is."""

@@ -215,8 +215,9 @@ if TYPE_CHECKING:
     _any = cast(Session, None)
     run, arun, submit, sweep, history = _any.run, _any.arun, _any.submit, _any.sweep, _any.history
     workflows, workflow, deploy, trace, form = _any.workflows, _any.workflow, _any.deploy, _any.trace, _any.form
+    explore = _any.explore
 else:
-    run, arun, submit, sweep, history, workflows, workflow, deploy, trace, form = map(
+    run, arun, submit, sweep, history, workflows, workflow, deploy, trace, form, explore = map(
         _of_session,
         (
             Session.run,
@@ -229,5 +230,6 @@ else:
             Session.deploy,
             Session.trace,
             Session.form,
+            Session.explore,
         ),
     )

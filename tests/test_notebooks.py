@@ -166,3 +166,33 @@ def test_the_forms_notebook_checks_against_a_schema_or_a_model(forms: dict[str, 
 def test_the_forms_notebook_sweeps(forms: dict[str, list[Any]]) -> None:
     assert shown(forms["sweep"]) == "9"
     assert shown(forms["table"]).splitlines()[-1].split() == ["pump", "390.0", "710.0", "1030.0"]
+
+
+@pytest.fixture(scope="module")
+def exploring(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """The outputs of explore.ipynb."""
+    return executed("explore.ipynb", tmp_path_factory.mktemp("notebook"))
+
+
+def test_the_explorer_of_a_notebook_without_a_page_is_a_table(exploring: dict[str, list[Any]]) -> None:
+    data = exploring["filter"][0]["data"]
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/plain"].startswith("1,200 runs of order-triage: ")
+    assert "1,150 more" in data["text/html"]
+    assert "<script" not in data["text/html"]
+
+
+def test_the_explorer_notebook_chooses_runs_and_compares_them(exploring: dict[str, list[Any]]) -> None:
+    assert "1 success, 1 fail" in shown(exploring["select"])
+    compared = shown(exploring["compare"])
+    assert compared.startswith("2 runs of order-triage differ")
+    assert "41" in compared
+
+
+def test_the_explorer_notebook_tells_where_runs_fail_and_draws_it(exploring: dict[str, list[Any]]) -> None:
+    errors = shown(exploring["errors"])
+    assert "OutOfStock" in errors
+    assert "UnknownSku" in errors
+    assert "stock" in shown(exploring["graph"])
+    for cell in ("outcomes", "scatter", "parallel"):
+        assert any("image/png" in output.get("data", {}) for output in exploring[cell])

@@ -38,8 +38,11 @@ def axes_or_new(ax: Axes | None) -> Axes:
 
 
 def legend_beside(ax: Axes, title: str | None = None) -> None:
-    """Put the legend beside a plot that fills its axes."""
-    ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    """Put the legend beside a plot that fills its axes; what is faint there, because it is many, is not in it."""
+    legend = ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
 
 
 def readable(ax: Axes) -> Axes:

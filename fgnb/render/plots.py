@@ -173,7 +173,8 @@ class Plots:
         for (name, places), colour in zip(groups.items(), colours_of(groups), strict=True):
             lines = [[(number, heights[place]) for number, (heights, _) in enumerate(lanes)] for place in places]
             strong = name != "success" and color is None
-            width, alpha = (1.4, 0.9) if strong else (0.8, max(0.05, min(0.7, 60 / len(frame))))
+            width, alpha = (1.4, 180 / len(places)) if strong else (0.8, 60 / len(frame))
+            alpha = max(0.05, min(0.9 if strong else 0.7, alpha))  # of thousands, none may cover all others
             style = "--" if strong else "-"
             label = f"{plain(name)} ({len(places):,})"
             ax.add_collection(

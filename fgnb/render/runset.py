@@ -15,15 +15,15 @@ ROWS = 10
 _HEAD = ("run_id", "workflow", "status", "elapsed", "input", "output or error")
 
 
-def show(runs: RunSet) -> dict[str, str]:
-    """Return the set as a MIME bundle."""
+def show(runs: RunSet, rows: int = ROWS) -> dict[str, str]:
+    """Return the set as a MIME bundle, with its first so many `rows`."""
     if not len(runs):
         return listing("no runs")
     counts = ", ".join(f"{count:,} {status}" for status, count in runs.counts.items())
     names = runs.workflows
     single = len(names) == 1  # and then not repeated in each row
     title = f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}{f' of {names[0]}' if single else ''}: {counts}"
-    rows = [cells_of(run) for run in runs[:ROWS]]
+    told = [cells_of(run) for run in runs[:rows]]
     cells = [
         (
             html.one_line(run_id, html.MUTED),
@@ -31,11 +31,11 @@ def show(runs: RunSet) -> dict[str, str]:
             html.status(status),
             *map(html.one_line, rest),
         )
-        for run_id, workflow, status, *rest in rows
+        for run_id, workflow, status, *rest in told
     ]
-    more = f"… {len(runs) - ROWS:,} more; see .frame" if len(runs) > ROWS else ""
+    more = f"… {len(runs) - rows:,} more; see .frame" if len(runs) > rows else ""
     kept = [number for number, name in enumerate(_HEAD) if not (single and name == "workflow")]
-    head, rows_kept, cells_kept = ([[row[n] for n in kept] for row in each] for each in ([_HEAD], rows, cells))
+    head, rows_kept, cells_kept = ([[row[n] for n in kept] for row in each] for each in ([_HEAD], told, cells))
     quantiles = ", ".join(f"{name} {elapsed_text(value)}" for name, value in runs.timing.items())
     table = Table(head=head[0], rows=rows_kept, cells=cells_kept, more=more)
     return listing(title, table, notes=[f"elapsed: {quantiles}"])

@@ -23,6 +23,7 @@ from fgnb.runs.sweep import Executes, Sweep
 from fgnb.runs.views import Watched
 
 if TYPE_CHECKING:
+    from fgnb.notebook.explore import Explorer
     from fgnb.runs.history import History
     from fgnb.runs.scatter import Scattered, Workers
 
@@ -113,6 +114,15 @@ class Job(Watched):
     def runs(self) -> RunSet:
         """The runs that have ended by now, in the order of their inputs."""
         return RunSet.over(self._kept.runs())
+
+    def fresh(self, seen: set[int], most: int) -> RunSet:
+        """Return runs that have ended since the last call with this set `seen` of places, up to `most`."""
+        return RunSet(self._kept.fresh(seen, most))
+
+    def explore(self) -> Explorer:
+        """Return a table of the runs that grows as they end; see `fgnb.notebook.explore.Explorer`."""
+        explorer: Explorer = wiring.call("explore", self)
+        return explorer
 
     @property
     def progress(self) -> Progress:

@@ -44,6 +44,12 @@ class Kept:
         found = [entry for entry in self._entries if entry is not None]
         return _Runs(found, self._history) if any(isinstance(entry, int) for entry in found) else tuple(found)  # type: ignore[arg-type]
 
+    def fresh(self, seen: set[int], most: int) -> Sequence[Run]:
+        """Return up to `most` runs at places that are not in `seen`, and put these there."""
+        new = [place for place, entry in enumerate(self._entries) if entry is not None and place not in seen][:most]
+        seen.update(new)
+        return list(_Runs([self._entries[place] for place in new], self._history))  # type: ignore[misc]  # none is None
+
 
 class _Runs(Sequence[Run]):
     """Runs of which some are read from the history when they are asked for."""

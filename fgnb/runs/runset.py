@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fgnb.deployment import Workflow
+    from fgnb.notebook.explore import Explorer
     from fgnb.render.graph import Graph
     from fgnb.render.plots import Plots
     from fgnb.runs.compare import Comparison
@@ -214,6 +215,11 @@ class RunSet(Shown, Sequence[Run]):
             raise InputError(f"the definition of {names[0]} is not known: give it, runs.graph(definition)")
         graph: Graph = wiring.call("graph of runs", definition, self)
         return graph
+
+    def explore(self) -> Explorer:
+        """Return a table of the runs to sort, filter and choose from; see `fgnb.notebook.explore.Explorer`."""
+        explorer: Explorer = wiring.call("explore", self)
+        return explorer
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Write the runs, all of them, into a ``.parquet`` file; `fgnb.read_runs` reads them back exactly."""

@@ -83,6 +83,13 @@ class Book:
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, path)
 
+    @staticmethod
+    def start_lab(page: Page, server: Server) -> None:
+        """Have a page show JupyterLab, ready to open notebooks."""
+        page.goto(f"{server.url}/lab?reset&token={server.token}")
+        page.wait_for_function("() => window.jupyterapp", timeout=90_000)
+        page.evaluate("async () => { await window.jupyterapp.restored; }")
+
     def open(self, timeout: float = 60) -> None:
         """Open it, and wait for its kernel."""
         if self.app == "lab":
@@ -159,8 +166,13 @@ class Book:
         if of is None:
             self.page.screenshot(path=file)
         else:
+            size, box = self.page.viewport_size, of.bounding_box()
+            assert size is not None
+            if box is not None and box["height"] > size["height"] - 300:  # a page scrolls no further for a picture
+                self.page.set_viewport_size({"width": size["width"], "height": round(box["height"]) + 300})
             of.scroll_into_view_if_needed()
             of.screenshot(path=file)
+            self.page.set_viewport_size(size)
         assert file.stat().st_size > 1000
         return file
 

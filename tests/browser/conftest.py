@@ -7,7 +7,6 @@ interface is open, its event loop counts as running in this thread, and `asyncio
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser import chromium
 from tests.browser.book import App, Book
 from tests.browser.server import Server
 
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Error, Page
 
 PICTURES = os.environ.get("FGNB_PICTURES")  # where to leave pictures; read now, since no FGNB_ variable reaches a test
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no other host is ever found
-]  # fmt: skip
-SIZE = {"width": 1400, "height": 1000}
 STARTING = "reading 'schema'"  # an error that Notebook 7.6 itself meets when it starts
 LOOPBACK = ("127.0.0.1", "localhost")
 FAILED = pytest.StashKey[bool]()  # of a test: whether it has failed
@@ -72,17 +65,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="package")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    _found_browser()
+    if chromium.found() is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("there is no chromium on the PATH")
     server = Server(tmp_path_factory.mktemp("lab"))
     yield server
     server.close()
-
-
-def _found_browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("there is no chromium on the PATH")
-    return found
 
 
 @pytest.fixture(scope="package")
@@ -90,10 +77,9 @@ def _context(_server: Server) -> Iterator[BrowserContext]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_found_browser(), args=ARGUMENTS)
-        context = browser.new_context(viewport=SIZE)
+        context = chromium.open_context(playwright)
         yield context
-        browser.close()
+        context.close()
 
 
 @pytest.fixture(scope="package")
@@ -106,9 +92,7 @@ def lab(_server: Server, _context: BrowserContext, _watch: Watch) -> Page:
     """JupyterLab in a page that all tests share."""
     page = _context.new_page()
     _server.wait()
-    page.goto(f"{_server.url}/lab?reset&token={_server.token}")
-    page.wait_for_function("() => window.jupyterapp", timeout=90_000)
-    page.evaluate("async () => { await window.jupyterapp.restored; }")
+    Book.start_lab(page, _server)
     return page
 
 
@@ -157,6 +141,6 @@ def notebook(
     for book in opened:
         if request.node.stash.get(FAILED, False):
             book.picture(f"failed-{request.node.name}")
-        book.page.set_viewport_size(SIZE)
+        book.page.set_viewport_size(chromium.SIZE)
         book.close()
         book.path.unlink(missing_ok=True)
