@@ -143,7 +143,7 @@ def pictures(tmp_path: Path) -> Path:
 def opened(
     request: pytest.FixtureRequest, _server: Server, watch: Watch, pictures: Path
 ) -> Iterator[Callable[[App, Path], Book]]:
-    """A function that opens a notebook file of the server's root in ``"lab"`` or ``"notebook7"``; it goes in the end."""
+    """A function that opens a file of the server's root in ``"lab"`` or ``"notebook7"``; it goes in the end."""
     books: list[Book] = []
 
     def start(app: App, path: Path) -> Book:
@@ -178,11 +178,5 @@ def notebook(
 
 @pytest.fixture
 def committed(_server: Server, opened: Callable[[App, Path], Book]) -> Callable[[App, Path], Book]:
-    """A function that opens a copy of a notebook of the documentation, on a page that is tall enough for a long cell."""
-
-    def start(app: App, source: Path) -> Book:
-        book = opened(app, Path(shutil.copy(source, _server.root)))
-        book.page.set_viewport_size({"width": SIZE["width"], "height": 2400})
-        return book
-
-    return start
+    """A function that opens a copy of a notebook of the documentation."""
+    return lambda app, source: opened(app, Path(shutil.copy(source, _server.root)))
