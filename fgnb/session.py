@@ -141,7 +141,7 @@ class Session(Registry):
         Arguments, result and errors are those of `run`; cancelling closes the connection.
 
         >>> import asyncio, fgnb
-        >>> asyncio.run(fgnb.connect("local").arun("order-triage", {"sku": "A-100"})).status
+        >>> asyncio.run(fgnb.arun("order-triage", {"sku": "A-100"})).status
         'success'
         """
         prepared = prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
@@ -320,9 +320,8 @@ class Session(Registry):
             InputError: an argument is wrong.
 
         >>> import fgnb
-        >>> session = fgnb.connect("local")
-        >>> run = session.run("order-triage", {"sku": "A-100"}, tags={"story": "docs"})
-        >>> session.history("order-triage", tags={"story": "docs"}, since="1h")[-1] == run
+        >>> run = fgnb.run("order-triage", {"sku": "A-100"}, tags={"story": "docs"})
+        >>> fgnb.history("order-triage", tags={"story": "docs"}, since="1h")[-1] == run
         True
         """
         if self._history is None:
@@ -331,7 +330,7 @@ class Session(Registry):
 
     def find_runs(self, run_ids: Sequence[str]) -> list[Run]:
         """Return those of the runs with these ids that the history holds."""
-        return self._history.find(run_ids) if self._history is not None else []
+        return [] if self._history is None else self._history.find(run_ids)
 
     def preview(
         self,
@@ -350,12 +349,6 @@ class Session(Registry):
         return preview(
             self.client, self.settings, prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
         )
-
-    def preview_sweep(
-        self, workflow: str, given: Any, *, base: Mapping[str, Any] | None = None, **options: Any
-    ) -> Preview:
-        """Return what the first runs of a sweep would send; an iterator, which gives each input once, is not asked."""
-        return preview(self.client, self.settings, prepare(workflow, base, **options), over=given)
 
     compare = staticmethod(compare)
 
@@ -390,11 +383,7 @@ class Session(Registry):
             HistoryError: the history is off, or can't be read.
 
         >>> import fgnb
-        >>> session = fgnb.connect("local")
-        >>> runs = session.sweep("order-triage", {"sku": ["A-100"], "qty": range(1, 9)}, progress=False)
-        >>> explorer = session.explore(runs)
-        >>> len(explorer.runs), len(explorer.selected)
-        (8, 0)
+        >>> explorer = fgnb.explore(fgnb.RunSet([fgnb.run("order-triage", {"sku": "A-100"})]))
         """
         explorer: Explorer = wiring.call("explore", runs, session=self)
         return explorer

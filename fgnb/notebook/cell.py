@@ -273,7 +273,7 @@ def _sweep_options(order: Order) -> dict[str, Any]:
 def _preview(order: Order, session: Session, namespace: Mapping[str, Any]) -> Preview:
     if order.given.sweep is None:
         return session.preview(order.workflow, order.input, **order.options)
-    return session.preview_sweep(order.workflow, namespace[order.given.sweep], base=order.base, **order.options)
+    return session.preview(order.workflow, order.base, over=namespace[order.given.sweep], **order.options)
 
 
 def _code(order: Order) -> str:

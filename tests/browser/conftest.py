@@ -6,6 +6,7 @@ interface is open, its event loop counts as running in this thread, and `asyncio
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -123,24 +124,43 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def notebook(
+def opened(
     request: pytest.FixtureRequest, _server: Server, watch: Watch, pictures: Path
-) -> Iterator[Callable[[App, Sequence[str]], Book]]:
-    """A function that opens a notebook of these cells in ``"lab"`` or ``"notebook7"``."""
-    opened: list[Book] = []
+) -> Iterator[Callable[[App, Path], Book]]:
+    """A function that opens a file of the server's root in ``"lab"`` or ``"notebook7"``; it goes in the end."""
+    books: list[Book] = []
 
-    def start(app: App, cells: Sequence[str]) -> Book:
-        path = _server.root / f"{request.node.originalname}-{app}-{len(opened)}.ipynb"
-        Book.write(path, cells)
+    def start(app: App, path: Path) -> Book:
         book = Book(request.getfixturevalue(app), app, _server, path, pictures)
-        opened.append(book)
+        books.append(book)
         book.open()
         return book
 
     yield start
-    for book in opened:
+    for book in books:
         if request.node.stash.get(FAILED, False):
             book.picture(f"failed-{request.node.name}")
         book.page.set_viewport_size(chromium.SIZE)
         book.close()
         book.path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def notebook(
+    request: pytest.FixtureRequest, _server: Server, opened: Callable[[App, Path], Book]
+) -> Callable[[App, Sequence[str]], Book]:
+    """A function that opens a notebook of these cells in ``"lab"`` or ``"notebook7"``."""
+    numbers = itertools.count()
+
+    def start(app: App, cells: Sequence[str]) -> Book:
+        path = _server.root / f"{request.node.originalname}-{app}-{next(numbers)}.ipynb"
+        Book.write(path, cells)
+        return opened(app, path)
+
+    return start
+
+
+@pytest.fixture
+def committed(_server: Server, opened: Callable[[App, Path], Book]) -> Callable[[App, Path], Book]:
+    """A function that opens a copy of a notebook of the documentation."""
+    return lambda app, source: opened(app, Path(shutil.copy(source, _server.root)))
