@@ -340,15 +340,18 @@ class Session(Registry):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         tags: Mapping[str, Any] | None = None,
+        over: Any = None,
     ) -> Preview:
         """Return what `run` would send with these arguments, secrets masked; sends nothing, not even a look-up.
+
+        With `over`, what the first runs of a `sweep` over it would send, whose base is `input`. An
+        iterator, which gives each input only once, is not asked.
 
         Raises:
             InputError: the input can't be sent.
         """
-        return preview(
-            self.client, self.settings, prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
-        )
+        prepared = prepare(workflow, input, headers=headers, timeout=timeout, tags=tags)
+        return preview(self.client, self.settings, prepared, over=over)
 
     compare = staticmethod(compare)
 

@@ -19,6 +19,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 MARK = "FGNB_TEST_OF_A_NOTEBOOK"  # a variable that every process of a notebook inherits
 KILOBYTES = 300
+WITH_HISTORY = ("explore", "forms")  # which show what they know of earlier runs
 WIDTH = 114  # characters of a line of code that JupyterLab shows on a page of 1,400 pixels
 PLACES = r"(?<![\w.}:])/(?:tmp|home|root|Users|usr|etc|var|opt|mnt|work|data)\b"
 
@@ -78,6 +79,7 @@ def executed(name: str, place: Path) -> Executed:
     until = time.monotonic() + 5
     while (processes := processes_of(str(place))) and time.monotonic() < until:
         time.sleep(0.1)  # the kernel is on its way
+    notebook.metadata.pop("widgets", None)  # nbclient stores what JupyterLab does not
     return Executed(
         outputs={cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"},
         size=len(nbformat.writes(notebook).encode()),
@@ -142,7 +144,7 @@ def test_a_notebook_leaves_nothing_behind(run_of, name):
     assert done.processes == []
     assert done.folder == []
     assert done.temporary == []
-    assert done.kept == []
+    assert done.kept == [] or name in WITH_HISTORY
 
 
 def test_quickstart_runs_a_cell_and_reads_its_frame(run_of):
