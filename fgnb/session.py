@@ -358,14 +358,7 @@ class Session(Registry):
     def form(self, workflow: str, *, schema: Any = None, example: Any = None) -> Form:
         """Return a form for a workflow's input, to fill, run and read; see `fgnb.notebook.form.Form`.
 
-        Args:
-            workflow: its name or id.
-            schema: a JSON Schema (a dict) or a pydantic model; by default, what definition and history suggest.
-            example: an input to begin with.
-
-        Raises:
-            WorkflowNotFound: no workflow has this name or id.
-            InputError: the schema is not valid, or the example is no input.
+        `schema` is a JSON Schema (a dict) or a pydantic model for the input, `example` an input to begin with.
 
         >>> import fgnb
         >>> form = fgnb.connect("local").form("order-triage", example={"sku": "A-100"})

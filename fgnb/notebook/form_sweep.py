@@ -270,7 +270,7 @@ def follow(job: Job, paint: Callable[[Mapping[str, str]], None]) -> tuple[RunSet
 
 def explored(runs: RunSet) -> tuple[Mapping[str, Any], Any]:
     """Return how a sweep's runs are shown: as a MIME bundle, and the widget that explores them, if there is one."""
-    if "explore" not in wiring.hooks or not len(runs):
+    if not len(runs):
         bundle: Mapping[str, Any] = wiring.call("show RunSet", runs)
         return bundle, None
     widget = wiring.call("explore", runs)

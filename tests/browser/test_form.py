@@ -228,6 +228,7 @@ def test_a_sweep_asks_before_many_runs_and_shows_them(notebook):
     go.click()
     expect(form).to_contain_text("120 success", timeout=20_000)
     assert book.value("len(form.runs)") == "250"
+    expect(form).to_contain_text("250 runs, 0 selected")  # the explorer
     book.picture("form-sweep-light", book.cell(1))
 
 
