@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +44,10 @@ def some_runs(count: int = 6) -> RunSet:
     )
 
 
+def table_of(given: RunSet, shown: Iterable[str]) -> RunTable:
+    return RunTable(given.frame, shown=shown, whole=lambda: given.frame)
+
+
 def unpacked(content: bytes) -> tuple[int, dict[str, list[Any]]]:
     """Read what a page is sent, as runtable.js does."""
     told = json.loads(content)
@@ -76,9 +80,11 @@ def listened(monkeypatch: pytest.MonkeyPatch, table: RunTable) -> list[tuple[int
 @given(st.lists(runs(), max_size=5, unique_by=lambda run: run.run_id))
 def test_any_runs_become_cells_that_a_page_can_show(given: list[Any]) -> None:
     frame = RunSet(given).frame
-    table = RunTable(frame, shown=frame.columns)
+    table = table_of(RunSet(given), shown=[*frame.columns, "run_id"])
     rows, columns = unpacked(table.packed())
     assert rows == len(given)
+    ids = columns.pop("run_id")
+    assert ids == [run.run_id for run in given]
     for name, cells in columns.items():
         assert [cell is None for cell in cells] == frame[name].isna().tolist()
         for cell in cells:
@@ -96,7 +102,7 @@ def test_numbers_that_a_page_would_round_are_texts_and_long_texts_are_cut() -> N
             make_run(run_id="b", input={"n": 7, "big": 1, "text": "\u202ereversed\n", "yes": None}, elapsed=12.34567),
         ]
     )
-    table = RunTable(given.frame, shown=given.frame.columns)
+    table = table_of(given, shown=given.frame.columns)
     _, columns = unpacked(table.packed())
     assert columns["input.n"] == ["9007199254740993", 7]
     assert columns["input.big"] == [str(10**30), 1]
@@ -116,7 +122,7 @@ def test_ten_thousand_runs_take_little_room() -> None:
         for number in range(10_000)
     )  # fmt: skip
     shown = [name for name in given.frame.columns if name not in ("execution_id", "request_id")][:12]
-    table = RunTable(given.frame, shown=shown)
+    table = table_of(given, shown=shown)
     assert len(table.packed()) < 1_400_000
 
 
@@ -152,7 +158,7 @@ def test_the_columns_to_begin_with_are_those_that_tell_runs_apart() -> None:
 
 def test_rows_are_added_without_sending_all_of_them_again(monkeypatch: pytest.MonkeyPatch) -> None:
     given = some_runs(6)
-    table = RunTable(given[:2].frame, shown=["status", "input.qty"])
+    table = table_of(given[:2], shown=["status", "input.qty"])
     sent = listened(monkeypatch, table)
     table.append(given[2:6].frame)
     ((start, content),) = sent
@@ -164,8 +170,11 @@ def test_rows_are_added_without_sending_all_of_them_again(monkeypatch: pytest.Mo
 
 
 def test_a_column_that_comes_late_or_changes_its_kind_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = RunTable(RunSet([make_run(input={"a": 1})]).frame, shown=["input.a"])
-    table.append(RunSet([make_run(input={"a": "text", "b": 2})]).frame)
+    first, second = make_run(run_id="1", input={"a": 1}), make_run(run_id="2", input={"a": "text", "b": 2})
+    table = RunTable(
+        RunSet([first]).frame, shown=["input.a"], whole=lambda: RunSet([first, second, make_run(run_id="3")]).frame
+    )
+    table.append(RunSet([second]).frame)
     sent = listened(monkeypatch, table)
     table.shown = ["input.a", "input.b"]
     table._handle_custom_msg({"kind": "have", "rows": 2, "columns": ["input.b", "nonsense"]}, [])
@@ -175,7 +184,7 @@ def test_a_column_that_comes_late_or_changes_its_kind_is_whole(monkeypatch: pyte
 
 
 def test_a_page_that_was_still_loading_gets_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = RunTable(some_runs(6).frame, shown=["input.qty"])
+    table = table_of(some_runs(6), shown=["input.qty"])
     sent = listened(monkeypatch, table)
     for have in (6, -1, "all", None, 99):
         table._handle_custom_msg({"kind": "have", "rows": have, "columns": []}, [])

@@ -67,7 +67,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
     def __init__(self, runs: Iterable[Run] | Job | None = None, *, session: Session | None = None) -> None:
         self._job = runs if isinstance(runs, Job) else None
         self._seen: set[int] = set()
-        self._more: list[RunSet] = []  # runs that came in later
+        self._late: list[Run] = []  # that came in while it is shown
         self._closed = False
         self._painter = Painter()
         self._stale: set[int] = set()  # panes that show what was
@@ -79,7 +79,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             frame = self._runs.frame
         self._ids = list(frame.index)
         newest_first = ("submitted_at", "descending") if runs is None else ()
-        self.table = RunTable(frame, shown=first_columns(frame), sort=newest_first)
+        self.table = RunTable(frame, shown=first_columns(frame), whole=lambda: self.runs.frame, sort=newest_first)
         self._own_columns = list(self.table.shown)
 
         self._heading = ipywidgets.HTML()
@@ -123,7 +123,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
     @property
     def runs(self) -> RunSet:
         """All runs in the table, in the order they came in."""
-        return RunSet([*self._runs, *(run for more in self._more for run in more)]) if self._more else self._runs
+        return RunSet([*self._runs, *self._late]) if self._late else self._runs
 
     @property
     def selected(self) -> RunSet:
@@ -196,7 +196,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         """Close it with all that is in it, and look at the sweep no longer; the sweep goes on."""
         self._closed = True
         for widget in _inside(self):
-            super(type(widget), widget).close() if widget is self else widget.close()
+            for part in (getattr(widget, "style", None), widget.layout):
+                if part is not None:
+                    part.close()
+            if widget is not self:
+                widget.close()
+        super().close()
 
     def _at(self, rows: Iterable[int]) -> RunSet:
         wanted = [row for row in rows if 0 <= row < len(self._ids)]
@@ -282,7 +287,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
     def _take(self, runs: RunSet) -> None:
         frame = runs.frame
         settled = len(self._ids) >= SETTLED
-        self._more.append(runs)
+        self._late += runs
         self._ids += list(frame.index)
         self.table.append(frame)
         if not settled and self.table.shown == self._own_columns:

@@ -9,7 +9,7 @@ later gets all of them with its state.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class RunTable(anywidget.AnyWidget):
     Args:
         frame: the first rows.
         shown: the columns to begin with.
+        whole: gives the frame of all rows, once columns are wanted that were not shown before.
         sort: a column and ``"ascending"`` or ``"descending"``, or nothing.
 
     Attributes:
@@ -59,16 +60,22 @@ class RunTable(anywidget.AnyWidget):
     colours = traitlets.Dict().tag(sync=True)
     data = traitlets.Int(0).tag(sync=True, to_json=_written)  # never set: whoever asks for it gets what there is
 
-    def __init__(self, frame: pd.DataFrame, *, shown: Iterable[str], sort: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        *,
+        shown: Iterable[str],
+        whole: Callable[[], pd.DataFrame],
+        sort: Sequence[str] = (),
+    ) -> None:
         self._lock = threading.RLock()
-        self._frames: list[pd.DataFrame] = []
+        self._whole = whole
         self._cells: dict[str, list[Cell]] = {}  # of the columns that were ever shown
         self._kinds: dict[str, Kind] = {}
         self.rows = 0
         self._take(frame)
         shown = [name for name in shown if name in self._kinds]
-        for name in shown:
-            self._fill(name)
+        self._cells = {name: _column(frame, name) for name in shown}
         super().__init__(columns=self._told(), shown=shown, sort=list(sort), colours=dict(STATUS_COLOURS))
         self.observe(self._on_shown, "shown")
         self.on_msg(self._on_message)
@@ -81,8 +88,8 @@ class RunTable(anywidget.AnyWidget):
             self._take(frame)
             if (columns := self._told()) != self.columns:
                 self.columns = columns
-            for name in self._cells:
-                self._fill(name)
+            for name, cells in self._cells.items():
+                cells += _column(frame, name)
             self._hand(start, list(self._cells))
 
     def packed(self) -> bytes:
@@ -91,28 +98,23 @@ class RunTable(anywidget.AnyWidget):
             return packed(self._cells, self.rows)
 
     def _take(self, frame: pd.DataFrame) -> None:
-        frame = frame.reset_index()  # the run id is a column like others here
-        self._frames.append(frame)
         self.rows += len(frame)
-        for name in frame.columns:
-            if not _can_be_sent(name):
-                continue
-            kind = kind_of(frame[name])
+        for name in filter(_can_be_sent, [frame.index.name, *frame.columns]):
+            column = _series(frame, name)
+            kind = kind_of(column)
             known = self._kinds.setdefault(name, kind)
-            if known != kind and frame[name].notna().any():
+            if known != kind and column.notna().any():
                 self._kinds[name] = "text"
 
     def _told(self) -> list[dict[str, str]]:
         return [{"name": name, "kind": kind} for name, kind in self._kinds.items()]
 
-    def _fill(self, name: str) -> None:
-        """Have the cells of a column up to the last row."""
-        cells = self._cells.setdefault(name, [])
-        start = 0
-        for frame in self._frames:
-            if start + len(frame) > len(cells):
-                cells += cells_of(frame[name]) if name in frame.columns else [None] * len(frame)
-            start += len(frame)
+    def _fill(self, names: Iterable[str]) -> None:
+        """Have the cells of columns that were not shown before."""
+        wanted = [name for name in names if name in self._kinds and name not in self._cells]
+        if wanted:
+            frame = self._whole().iloc[: self.rows]  # which may have more by now
+            self._cells |= {name: _column(frame, name) for name in wanted}
 
     def _hand(self, start: int, names: Iterable[str]) -> None:
         content = packed({name: self._cells[name][start:] for name in names}, self.rows - start)
@@ -120,9 +122,7 @@ class RunTable(anywidget.AnyWidget):
 
     def _on_shown(self, change: Mapping[str, Any]) -> None:
         with self._lock:
-            for name in change["new"]:
-                if name in self._kinds and name not in self._cells:
-                    self._fill(name)  # the page then says that it has none of it
+            self._fill(change["new"])  # the page then says that it has none of them
 
     def _on_message(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
         """Send what the page says it has not: rows, because it was still loading, or columns, never shown before."""
@@ -130,13 +130,22 @@ class RunTable(anywidget.AnyWidget):
             return
         with self._lock:
             missing = [name for name in content.get("columns", ()) if name in self._kinds]
-            for name in missing:
-                self._fill(name)
+            self._fill(missing)
             if missing:
                 self._hand(0, missing)
             have = content.get("rows", 0)
             if isinstance(have, int) and 0 <= have < self.rows:
                 self._hand(have, list(self._cells))
+
+
+def _series(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column; the run id is one like others here."""
+    return frame.index.to_series() if name == frame.index.name else frame[name]
+
+
+def _column(frame: pd.DataFrame, name: str) -> list[Cell]:
+    there = name in frame.columns or name == frame.index.name
+    return cells_of(_series(frame, name)) if there else [None] * len(frame)
 
 
 def _can_be_sent(name: str) -> bool:
