@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from fgnb.runs.runset import RunSet
 
+DASHED = 40  # lines up to which the dashes tell them from others, too, not colour alone
 BARS = 200  # runs that a timeline shows one by one
 WIDE = 20.0  # from this ratio of longest to shortest on, the axis of a distribution is logarithmic
 
@@ -173,9 +174,9 @@ class Plots:
         for (name, places), colour in zip(groups.items(), colours_of(groups), strict=True):
             lines = [[(number, heights[place]) for number, (heights, _) in enumerate(lanes)] for place in places]
             strong = name != "success" and color is None
-            width, alpha = (1.4, 180 / len(places)) if strong else (0.8, 60 / len(frame))
-            alpha = max(0.05, min(0.9 if strong else 0.7, alpha))  # of thousands, none may cover all others
-            style = "--" if strong else "-"
+            width, alpha = (1.2, 40 / len(places)) if strong else (0.8, 40 / len(frame))
+            alpha = max(0.04, min(0.9 if strong else 0.7, alpha))  # of thousands, none may cover all others
+            style = "--" if strong and len(places) <= DASHED else "-"  # the dashes of many make patterns of their own
             label = f"{plain(name)} ({len(places):,})"
             ax.add_collection(
                 LineCollection(
