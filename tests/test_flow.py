@@ -4,7 +4,7 @@ import re
 
 from fgnb import flow
 from fgnb.deployment import Workflow
-from fgnb.notebook.schema import fields
+from fgnb.notebook.schema import shape_of
 from fgnb.render.workflow import show
 from tests.flows import action, end, sleep, state
 from tests.flows import flow as workflow
@@ -84,10 +84,9 @@ def test_a_branching_workflow_is_shown_in_its_order_with_its_ways():
 
 
 def test_a_form_finds_what_every_way_reads():
-    found = {field.label: field.primary for field in fields(BRANCHING)}
+    found = {part.key: part.primary for part in shape_of(BRANCHING).parts}
     # What is behind a fork or a loop reads what these made, unless it is not there: then the input.
     assert found == {"left": True, "arr": False, "sku": False, "late": False}
-    straight = dict(BRANCHING, start="choose")
-    found = {field.label: field.primary for field in fields(straight)}
-    assert found["order.sku"] is True
-    assert found["late"] is False  # a failure's facts may come in there as well
+    straight = {part.key: part for part in shape_of(dict(BRANCHING, start="choose")).parts}
+    assert [(part.key, part.primary) for part in straight["order"].node.parts if part.key == "sku"] == [("sku", True)]
+    assert straight["late"].primary is False  # a failure's facts may come in there as well
