@@ -54,3 +54,16 @@ def test_the_two_commands_stand_alone_in_the_first_two_shell_blocks() -> None:
     first, second = blocks("sh")
     assert first == "python3 -m pip install . && python3 -m fgnb demo\n"
     assert second == "python3 -m pip install '.[test]' && python3 -m pytest\n"
+
+
+def test_links_lead_somewhere_and_pictures_are_small() -> None:
+    root = Path(__file__).parent.parent
+    links = re.findall(r"\]\(([^)#]*)\)", README)
+    assert len(links) > 12
+    for link in links:
+        assert "://" not in link
+        assert (root / link).is_file(), link
+        if link.endswith(".png"):
+            assert (root / link).stat().st_size < 100_000
+    notebooks = {f"notebooks/{path.name}" for path in (root / "notebooks").glob("*.ipynb")}
+    assert notebooks <= set(links)

@@ -7,16 +7,28 @@ from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONG = 120  # seconds that one cell may take
+# What the README shows: a picture of a cell, once this or another one has run. FGNB_PICTURES=folder leaves them
+# there; notebooks/pictures/ has them in 64 colours.
+README = {
+    ("quickstart", "fail"): ("fail", "cell"),
+    ("forms", "run"): ("form", "form"),
+    ("regression", "compare"): ("compare", "comparison"),
+}
 
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_to_its_end_in_jupyterlab(committed, source):
     book = committed("lab", source)
-    for number, cell in enumerate(nbformat.read(source, as_version=4).cells):
+    cells = nbformat.read(source, as_version=4).cells
+    numbers = {cell.id: number for number, cell in enumerate(cells)}
+    for number, cell in enumerate(cells):
         if cell.cell_type != "code":
             continue
         outputs = book.run(number, LONG)
         failed = [output["evalue"] for output in outputs if output["output_type"] == "error"]
         assert bool(failed) == ("raises-exception" in cell.metadata.get("tags", [])), f"{cell.id}: {failed}"
         assert [output["text"] for output in outputs if output.get("name") == "stderr"] == [], cell.id
+        if (source.stem, cell.id) in README:
+            shown, name = README[source.stem, cell.id]
+            book.picture(f"readme-{name}", of=book.cell(numbers[shown]))
     book.picture(f"book-{source.stem}")  # of its end; one of each cell takes seconds
