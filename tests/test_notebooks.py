@@ -343,7 +343,7 @@ def test_the_forms_notebook_checks_against_a_schema_or_a_model_and_sweeps(run_of
 
 
 def test_the_explorer_of_a_notebook_without_a_page_is_a_table(run_of):
-    data = run_of("explore").outputs["filter"][0]["data"]
+    data = run_of("explore").outputs["sweep"][0]["data"]
     assert "application/vnd.jupyter.widget-view+json" in data
     assert data["text/plain"].startswith("1,200 runs of order-triage: ")
     assert "1,150 more" in data["text/html"]

@@ -190,6 +190,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self._painter.wait(until)
         for widget in (self._heading, self._trouble, self._chosen, self._errors, self._plots.shown):
             widget.send_state("value")  # nbclient loses what changes after a cell has ended
+        self._show_again(self._displays)
+        self._displays = []
         return self.runs
 
     def close(self) -> None:
@@ -281,8 +283,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             if done:
                 break
             await asyncio.sleep(TICK)
-        for handle in self._displays:
-            handle.update(self._bundle(), raw=True)  # so that what is saved is not what there was at the start
+        self._show_again(self._displays)  # so that what is saved is not what there was at the start
+
+    def _show_again(self, displays: Sequence[Any]) -> None:
+        for handle in displays:
+            handle.update(self._bundle(), raw=True)
 
     def _take(self, runs: RunSet) -> None:
         frame = runs.frame

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SIZE = (8.2, 4.4)  # inches
 SHARP = 110  # dots per inch
 INK = "#808080"  # readable on white and on black
+GROUND = "#5a6068"
 
 
 def plot_html(draw: Callable[[Axes], object], alt: str) -> str:
@@ -49,6 +50,8 @@ def _tint(figure: Any) -> None:
 
     for text in figure.findobj(Text):
         text.set_color(INK)
+    for text in (text for axes in figure.axes for text in axes.texts):  # which stands on what is drawn
+        text.set(color="white", bbox={"boxstyle": "round,pad=0.12", "facecolor": GROUND, "edgecolor": "none"})
     for spine in figure.findobj(Spine):
         spine.set_edgecolor(INK)
     for axes in figure.axes:
