@@ -184,6 +184,13 @@ def test_options_go_over_the_body_and_the_body_over_the_input_variable(shell: In
     }
 
 
+def test_an_expression_on_the_line_needs_no_quotes(shell: InteractiveShell) -> None:
+    words = ["a={{ n + 1 }}", 'b="x {{ n }}"', 'c={{ {"k": [n, "a b"]}["k"] }}', "'d={{ n * 2 }}'", "e={{{{", "f={{n}}"]
+    assert cell(shell, f"%fgworkflow echo {' '.join(f'-p {word}' for word in words)}", n=3).output == {
+        "a": 4, "b": "x 3", "c": [3, "a b"], "d": 6, "e": "{{", "f": 3,
+    }  # fmt: skip
+
+
 def test_the_line_form_needs_no_body(shell: InteractiveShell) -> None:
     assert cell(shell, "%fgworkflow order-triage -p sku=A-1").output["qty"] == 1
     assert cell(shell, "got = %fgworkflow echo -p a=1\ngot.output") == {"a": 1}
@@ -270,7 +277,8 @@ BAD_LINES = [
     ("order-triage -p a=NaN", "-p a: NaN is not a JSON value"),
     ("order-triage -p a={{nn}}", "name 'nn' is not defined"),
     ("order-triage 'a", "no closing quotation"),
-    ("order-triage -p a={{ 1 + 1 }}", "put a value with blanks in quotes"),
+    ("order-triage -p a={{ 1 + }}", "not a Python expression"),
+    ("order-triage -p a={{ 1 b", "one workflow at a time: 'order-triage' or '1'?"),
     ('order-triage -p a={"b":1}', "quote it as a whole"),
     ("order-triage -p a=[1,", "is not JSON"),
     ("order-triage extra", "one workflow at a time: 'order-triage' or 'extra'?"),

@@ -219,6 +219,13 @@ def test_compare_tells_changes_of_files_sweeps_and_runs(tmp_path, orders):
     assert fgnb("compare", *files, "--ignore", "output.id", "--atol", "1").exit_code == 0
     assert fgnb("compare", *files, "--on", "input.n", "--key", "output.items=sku", "--rtol", "0").exit_code == 1
 
+    write_runs(after[:3], tmp_path / "cut.jsonl")  # a file that was cut off is not the same
+    cut = fgnb("compare", tmp_path / "b.jsonl", tmp_path / "cut.jsonl", "--ignore", "output.id")
+    assert cut.exit_code == 1
+    assert "2 unmatched" in cut.output
+    write_runs([], tmp_path / "none.jsonl")
+    assert fgnb("compare", tmp_path / "none.jsonl", tmp_path / "none.jsonl").exit_code == 1
+
     fgnb("sweep", "order-triage", orders, "--name", "one")
     fgnb("sweep", "order-triage", orders, "--name", "two")
     assert fgnb("compare", "one", "two").exit_code == 0

@@ -317,3 +317,12 @@ def test_the_history_keeps_up_while_another_thread_computes(path):
         thread.join()
     # One for each run would wait for the GIL as often.
     assert sum("INSERT INTO runs" in statement for statement in statements) < 100
+
+
+def test_a_slip_in_a_status_does_not_look_like_no_such_runs(connect, tmp_path):
+    session = connect("local", history=tmp_path / "runs.db")
+    session.run("order-triage", {"sku": "A-1"})
+    with pytest.raises(fgnb.InputError, match="no run has the status 'failed'; did you mean fail"):
+        session.history(status="failed")
+    assert len(session.history(status="fail")) == 0
+    assert len(session.history(status="paused")) == 0  # the service may have others than we know

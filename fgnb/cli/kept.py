@@ -91,6 +91,9 @@ def _age(text: str) -> float:
 def _show(runs: RunSet) -> None:
     from fgnb.render.runset import cells_of
 
+    if not runs:
+        click.echo("no runs")
+        return
     rows = []
     for run in runs:
         run_id, *rest = cells_of(run)
@@ -116,20 +119,23 @@ def compare(
     """Compare BEFORE with AFTER, matched by input: did the new version change anything?
 
     Each is a file of runs (.parquet, .jsonl), the name of a sweep in the history, or the id of a run.
-    The exit code is 0 if nothing changed, 1 if something did, 2 if the command itself is wrong.
+    The exit code is 0 if each run has its counterpart and nothing changed, else 1; 2 if the command itself
+    is wrong.
 
     \b
     fgnb compare march.parquet april.parquet --ignore output.trace_id
     fgnb compare march april --key output.items=sku --json
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
-    from fgnb.runs.compare import RunComparison
     from fgnb.runs.compare import compare as compared
+    from fgnb.runs.compare_sets import SetComparison
 
     by_key = dict(_pair(text) for text in keys)
     comparison = compared(_given(before), _given(after), ignore=ignore, rtol=rtol, atol=atol, key=by_key, on=on or None)
-    changed = len(comparison.changed) if isinstance(comparison, RunComparison) else len(comparison)
+    differs = len(comparison) > 0
+    if isinstance(comparison, SetComparison):  # two files of which one was cut off must not look the same
+        differs = differs or comparison.counts["unmatched"] > 0 or not comparison.counts["pairs"]
     click.echo(_json(comparison) if as_json else comparison._repr_mimebundle_()["text/plain"])
-    ctx.exit(1 if changed else 0)
+    ctx.exit(1 if differs else 0)
 
 
 def _pair(text: str) -> tuple[str, str]:

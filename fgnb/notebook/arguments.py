@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import keyword
 import math
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fgnb.errors import OptionError, did_you_mean
 from fgnb.notebook.options import BY_FLAG, BY_NAME, EXAMPLE, Option
+from fgnb.notebook.template import end_of_expression
 
 Pair = tuple[str, str]
 
@@ -56,10 +58,7 @@ def parse(line: str) -> Given:
     for option, flag, text in _words(line):
         if option is None:
             if given.workflow is not None:
-                hint = (
-                    "put a value with blanks in quotes: -p 'k={{ a + b }}'" if "{{" in line else "options take a dash"
-                )
-                raise OptionError(f"one workflow at a time: '{given.workflow}' or '{text}'? ({hint})")
+                raise OptionError(f"one workflow at a time: '{given.workflow}' or '{text}'? (options take a dash)")
             given.workflow = text
             continue
         if option.name in seen and not option.repeats:
@@ -104,15 +103,45 @@ def _check(given: Given, seen: dict[str, str]) -> None:
 
 
 def split(line: str) -> list[str]:
-    """Return the words of a line.
+    """Return the words of a line; an expression outside of quotes belongs to one word, whatever it holds.
 
     Raises:
         OptionError: a quotation is not closed.
     """
+    marked, expressions = _marked(line)
     try:
-        return shlex.split(line)
+        words = shlex.split(marked)
     except ValueError as error:
         raise OptionError(f"{str(error).lower()} in: {line.strip()}") from None
+    return [_MARK.sub(lambda found: expressions[int(found[1])], word) for word in words] if expressions else words
+
+
+_MARK = re.compile("\ue000([0-9]+)\ue001")
+_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""")
+
+
+def _marked(line: str) -> tuple[str, list[str]]:
+    """Return a line with marks in the places of expressions outside of quotes, and these."""
+    parts: list[str] = []
+    expressions: list[str] = []
+    at = 0
+    while at < len(line):
+        quoted = _QUOTED.match(line, at)
+        end = -1
+        if quoted is not None:
+            end = quoted.end()
+        elif line.startswith("{{{{", at):
+            end = at + 4
+        elif line.startswith("{{", at) and (end := end_of_expression(line, at + 2)) >= 0:
+            end += 2
+            parts.append(f"\ue000{len(expressions)}\ue001")
+            expressions.append(line[at:end])
+            at = end
+            continue
+        end = max(end, at + 1)
+        parts.append(line[at:end])
+        at = end
+    return "".join(parts), expressions
 
 
 def _words(line: str) -> Iterator[tuple[Option | None, str, str]]:

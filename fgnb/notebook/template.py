@@ -220,7 +220,7 @@ def _expressions(text: str) -> Iterator[Expression]:
             at = text.find(_OPEN, at + 4)
             continue
         start = at + len(_OPEN)
-        end = _end_of_expression(text, start)
+        end = end_of_expression(text, start)
         if end < 0 or ("\n" in text[start:end] and _COMMENT.search(text, text.rfind("\n", 0, at) + 1, at)):
             line, column = place_of(text, at)
             # A comment ends with its line: what closes it further on belongs to another one.
@@ -247,7 +247,7 @@ def _as_one_expression(source: str) -> str:
     return f"(\n{source}\n)" if "\n" in source else source
 
 
-def _end_of_expression(text: str, start: int) -> int:
+def end_of_expression(text: str, start: int) -> int:
     """Return where the expression that begins at `start` ends, or -1 if it never does.
 
     ``}}`` may also stand inside the expression, as in ``{{ {"a": {}} }}``: the first place counts

@@ -117,7 +117,9 @@ def column_of(frame: pd.DataFrame, name: str) -> pd.Series:
         InputError: there is none of this name.
     """
     if name not in frame.columns:
-        raise InputError(f"the runs frame has no column '{name}'{did_you_mean(str(name), frame.columns)}")
+        below = [column for column in frame.columns if column.partition(".")[2] == name]  # input.sku for sku
+        hint = f"; did you mean {' or '.join(below)}?" if below else did_you_mean(str(name), frame.columns)
+        raise InputError(f"the runs frame has no column '{name}'{hint}")
     return frame[name]
 
 

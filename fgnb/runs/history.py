@@ -21,7 +21,7 @@ from fgnb.runs import claims
 from fgnb.runs.claims import Claim, Opening
 from fgnb.runs.database import open_database, prune
 from fgnb.runs.owners import Owners
-from fgnb.runs.query import conditions_of, marks
+from fgnb.runs.query import check_known, conditions_of, marks
 from fgnb.runs.redact import mask_json
 from fgnb.runs.run import Run
 from fgnb.runs.runset import RunSet
@@ -254,6 +254,8 @@ class History:
             order = "ORDER BY submitted_at DESC, id DESC"
             query = f"SELECT id FROM runs{where} {order} LIMIT ?"  # noqa: S608  # the conditions are our own texts
             rows = [row for (row,) in database.execute(query, (*values, -1 if limit is None else limit))]
+        if not rows and status is not None:
+            check_known([status] if isinstance(status, str) else status)  # a slip would look like good news
         return RunSet.over(self.stored(rows[::-1]))
 
     def stored(self, rows: Sequence[int]) -> Stored:

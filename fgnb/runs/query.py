@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from fgnb.errors import InputError
+from fgnb.errors import InputError, nearest
 from fgnb.runs.moments import microseconds
 from fgnb.runs.run import STATUSES
 
@@ -55,6 +55,13 @@ def conditions_of(
         )
         values += [tag, *types, *([value] if same else [])]
     return conditions, values
+
+
+def check_known(statuses: Iterable[str]) -> None:
+    """Raise an InputError if a status, of which no run was found, is likely a slip; the service may have others."""
+    for status in statuses:
+        if status not in STATUSES and (near := nearest(status, STATUSES)):
+            raise InputError(f"no run has the status '{status}'; did you mean {near}?")
 
 
 def moment(since: datetime | date | timedelta | str) -> datetime:
