@@ -647,6 +647,13 @@ def test_the_most_frequent_message_of_a_node_is_told():
     assert graph_of_runs(THREE, runs).failures[0].message == "y (2 times)"
 
 
+def test_what_every_message_says_is_left_out():
+    bad = NodeError(node_id="b", error_message="function invocation exception, error: no 'a'", error_type="KeyError")
+    for graph in (graph_of_run(THREE, failed(bad)), graph_of_runs(THREE, [failed(bad)])):
+        assert graph.failures[0].message == "KeyError: no 'a'"
+        assert "invocation" not in str(graph._repr_mimebundle_())
+
+
 def test_a_set_knows_its_workflow(local):
     inputs = [{"lines": [{"sku": sku, "qty": 1}]} for sku in ("A-100", "nope", "B-7", "nope")]
     graph = local.sweep("batch-order", inputs, progress=False).graph()

@@ -1,5 +1,6 @@
 """What is shown: escaped, well formed, within its width, small whatever the data."""
 
+import html
 import time
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from rich.cells import cell_len
 
 import fgnb
 from fgnb.deployment import Workflow
+from fgnb.render.messages import message_line
 from fgnb.render.progress import show as show_progress
 from fgnb.render.run import card_html, card_text, elapsed_text
 from fgnb.render.text import columns, cut, wrapped
@@ -268,6 +270,22 @@ def test_a_set_shows_counts_and_its_first_rows() -> None:
     )
     assert "… 30 more" in bundle["text/html"]
     assert RunSet()._repr_mimebundle_()["text/plain"] == "no runs"
+
+
+def test_a_message_is_told_without_what_every_message_says_and_cut_where_seen() -> None:
+    said = "function invocation exception, error: no article starts with 'n' (SKU nope), ask the ware house"
+    bad = NodeError(node_id="price", error_message=said, error_type="UnknownSku")
+    runs = RunSet(
+        [a_run(run_id="a", status="fail", node_errors=(bad,)), a_run(run_id="b", status="fail", reason="x" * 99)]
+    )
+    shown = runs._repr_mimebundle_()
+    for cell in ("price: no article starts with 'n' (SKU nope), ask the ware…", "x" * 59 + "…"):
+        assert cell in html.unescape(shown["text/html"])
+    compared = compare(RunSet([a_run()]), runs[:1])._repr_mimebundle_()
+    assert "no article starts" in compared["text/plain"]
+    assert "invocation exception" not in str(compared) + str(shown)
+    assert runs.frame["error_message"].iloc[0] == said  # what the service said
+    assert message_line("function invocation exception, error: ") != ""
 
 
 @pytest.mark.parametrize(

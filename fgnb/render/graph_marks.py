@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from fgnb.local.execution import ROOM, VISIT, Place, Visit
 from fgnb.render.graph_model import Chain, Edge, Node
+from fgnb.render.messages import message_line
 from fgnb.render.text import one_line
-from fgnb.runs.redact import masked_text
 
 if TYPE_CHECKING:
     from fgnb.runs.run import Run
 
-MESSAGE = 300  # characters of a message that are kept
-CLICHE = "function invocation exception, error: "  # what the runtime says of every failure, and boxes do without
+MESSAGE = 300  # cells of a message that are kept
 KINDS = 1000  # different messages that are counted at a node
 
 Look = Literal["plain", "failed", "passed", "handled", "cancelled", "running", "muted"]
@@ -79,7 +78,7 @@ def of_run(chain: Chain, run: Run, visits: Sequence[Visit]) -> Marks:
             known.add(node.id)
             told = messages[node.id]
             more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-            mark = Mark(look="failed", notes=mark.notes, message=told[0].replace(CLICHE, "", 1) + more)
+            mark = Mark(look="failed", notes=mark.notes, message=told[0] + more)
         if mark != Mark():
             marks[node.key] = mark
     failures = tuple(Failure(node=id, message=told[0], count=len(told)) for id, told in messages.items())
@@ -158,7 +157,7 @@ def duration(seconds: float) -> str:
 
 def _told(kind: str | None, message: str) -> str:
     """Return a message for a reader: on one line, without secrets."""
-    message = one_line(masked_text(message)[:MESSAGE])
+    message = message_line(message, MESSAGE)
     return f"{one_line(kind)}: {message}" if kind else message
 
 
@@ -249,7 +248,7 @@ def _mark(stay: _Stay, what: str) -> Mark:
     elif any(visit.failure is not None for visit in stay.attempts):
         look = "handled"
     told = failed[0].failure if failed else next((v.failure for v in stay.attempts if v.failure is not None), None)
-    message = "" if told is None else _told(None, str(told.get("errorMessage", ""))).replace(CLICHE, "", 1)
+    message = "" if told is None else _told(None, str(told.get("errorMessage", "")))
     return Mark(look=look, notes=(" · ".join(notes),) if notes else (), message=message)
 
 
