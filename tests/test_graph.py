@@ -636,7 +636,7 @@ def test_the_nodes_of_many_runs_are_counted():
         ("b", 13, "KeyError: no price"),
         ("a", 2, "x"),
     ]
-    assert graph.to_text().splitlines()[1] == "  100 runs: 14 fail, 86 success"
+    assert graph.to_text().splitlines()[1] == "  100 runs: 86 success, 14 fail"
     fills = [rect.get("style") for rect in parsed(graph).iter(f"{SVG}rect") if rect.get("class") == "f"]
     assert len(set(fills)) == 2  # the more failed, the redder
     assert "13 failed (13 %)" in texts(graph)

@@ -266,7 +266,7 @@ def test_a_set_shows_counts_and_its_first_rows() -> None:
     runs = RunSet(a_run(output={"n": n}) if n % 3 else a_run(status="fail") for n in range(40))
     bundle = runs._repr_mimebundle_()
     assert bundle["text/plain"].startswith(
-        "40 runs of w: 14 fail, 26 success\n  elapsed: median 0.500 s, p95 0.500 s\n"
+        "40 runs of w: 26 success, 14 fail\n  elapsed: median 0.500 s, p95 0.500 s\n"
     )
     assert "… 30 more" in bundle["text/html"]
     assert RunSet()._repr_mimebundle_()["text/plain"] == "no runs"

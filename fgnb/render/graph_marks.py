@@ -11,6 +11,7 @@ from fgnb.local.execution import ROOM, VISIT, Place, Visit
 from fgnb.render.graph_model import Chain, Edge, Node
 from fgnb.render.messages import message_line
 from fgnb.render.text import one_line
+from fgnb.runs.run import in_order
 
 if TYPE_CHECKING:
     from fgnb.runs.run import Run
@@ -124,7 +125,7 @@ def of_runs(chain: Chain, runs: Iterable[Run]) -> Marks:
         Failure(node=id, message=_most_frequent(messages[id], number), count=number)
         for id, number in failed.most_common()
     )
-    counts = ", ".join(f"{number:,} {status}" for status, number in statuses.items())
+    counts = ", ".join(f"{number:,} {status}" for status, number in in_order(statuses).items())
     notes = [f"{total:,} {'run' if total == 1 else 'runs'}{': ' if counts else ''}{counts}"]
     notes += [f"{id} is not in this definition" for id in failed if id not in known]
     return Marks(nodes=marks, failures=failures, notes=tuple(notes))
