@@ -799,7 +799,7 @@ def test_a_federated_user_of_the_environment(iam, monkeypatch, internal, id_toke
         find().get()
     monkeypatch.setenv(finding.ID_TOKEN_FILE, str(id_token))
     asked = find(clock=Clock())
-    assert asked.origin == "environment variables HUAWEICLOUD_SDK_IDP_ID and HUAWEICLOUD_SDK_ID_TOKEN_FILE"
+    assert asked.origin == "environment variables HUAWEICLOUD_SDK_IDP_ID and …_ID_TOKEN_FILE"
     assert (asked.current(), iam.requests) == (None, [])
     assert asked.get() == key("2027-01-15T10:00:00Z")
     assert [request[1] for request in iam.requests] == [

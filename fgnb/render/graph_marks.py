@@ -235,7 +235,7 @@ def _mark(stay: _Stay, what: str) -> Mark:
         least, most = duration(min(times)), duration(max(times))
         notes.append(most if least == most else f"{least} to {most}")
     if len(stay.attempts) > len(rounds):
-        notes.append(f"{len(stay.attempts):,} attempts")
+        notes.append(f"↻ {len(stay.attempts):,} attempts")
     if stay.parts:
         inside = len({visit.place for visit in stay.parts})
         notes.append(f"{inside:,} {what if inside == 1 else what + 's'}")
@@ -250,7 +250,11 @@ def _mark(stay: _Stay, what: str) -> Mark:
         look = "handled"
     told = failed[0].failure if failed else next((v.failure for v in stay.attempts if v.failure is not None), None)
     message = "" if told is None else _told(None, str(told.get("errorMessage", "")))
-    return Mark(look=look, notes=(" · ".join(notes),) if notes else (), message=message)
+    lines = [" · ".join(notes)] if notes else []
+    caught = sum(visit.failure is not None and visit.handled for visit in last)
+    if caught:  # none of its attempts succeeded, and yet the run went on
+        lines.append("failure handled" if caught == 1 else f"{caught:,} failures handled")
+    return Mark(look=look, notes=tuple(lines), message=message)
 
 
 def _taken(chain: Chain, visits: Iterable[Visit]) -> frozenset[Edge]:
