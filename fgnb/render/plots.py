@@ -203,8 +203,8 @@ class Plots:
         labels = [plain(name) for name in names]
         ax.set_xticks(range(len(names)), labels)
         if max(map(len, labels)) * len(labels) > ROW:
-            for label in ax.get_xticklabels():
-                label.set(rotation=20, ha="right")
+            for tick in ax.get_xticklabels():
+                tick.set(rotation=20, ha="right")
         bottom = min(height for heights, _ in lanes for height in heights)
         ax.set(xlim=(-0.1, 1.11 * len(names) - 1), ylim=(bottom - 0.05, 1.05), yticks=[], title=self._title())
         legend_beside(ax, None if color is None else plain(color))
