@@ -1,6 +1,7 @@
 """What is shown: escaped, well formed, within its width, small whatever the data."""
 
 import html
+import re
 import time
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -255,6 +256,24 @@ def test_a_comparison_marks_what_differs_from_the_first_run() -> None:
     marked = [line for line in bundle["text/plain"].splitlines() if "* " in line]
     assert [line.split()[0] for line in marked] == ["output.a"]
     assert bundle["text/html"].count("rgba(255,180,0") == 1
+
+
+def test_a_comparison_says_by_which_tags_its_runs_differ() -> None:
+    before, after = (
+        a_run(run_id=f"run-{tag}", output={"a": tag}, tags={"version": tag, "by": "me", "token": tag} | more)
+        for tag, more in (("v1", {}), ("<v2>", {"note": 1}))
+    )
+    shown = compare(before, after)._repr_mimebundle_()
+    lines = shown["text/plain"].splitlines()
+    assert lines[1].split() == ["path", "run-v1", "run-<v2>"]
+    assert lines[2].split("  ")[1] == "tags"
+    assert "version: v1, token: ***" in lines[2]
+    assert "version: <v2>, token: ***, note: 1" in lines[2]
+    assert "version: &lt;v2&gt;" in shown["text/html"]
+    (marked,) = re.findall(r'<td style="[^"]*rgba\(255,180,0[^"]*">([^<]*)<', shown["text/html"])
+    assert marked == "&lt;v2&gt;"  # the output, a row below
+    same = compare(a_run(tags={"by": "me"}), a_run(tags={"by": "me"}))._repr_mimebundle_()
+    assert "tags" not in same["text/plain"]
 
 
 def test_runs_that_do_not_differ_say_so() -> None:

@@ -138,14 +138,17 @@ class RunSet(Shown, Sequence[Run]):
 
     @property
     def inputs(self) -> pd.DataFrame:
-        """The inputs: index `run_id`, a column per path; ``sweep(workflow, inputs=runs.inputs)`` runs them again."""
+        """The inputs: index `run_id`, a column per path; ``sweep(workflow, inputs=runs.inputs)`` runs them again.
+
+        The columns are named as in the input, ``qty``, while those of `frame` say where: ``input.qty``.
+        """
         from fgnb.runs.frames import inputs_frame
 
         return inputs_frame(self)
 
     @property
     def outputs(self) -> pd.DataFrame:
-        """The outputs: index `run_id`, a column per path."""
+        """The outputs: index `run_id`, a column per path, named as in the output: ``total``, not ``output.total``."""
         from fgnb.runs.frames import outputs_frame
 
         return outputs_frame(self)
