@@ -255,6 +255,7 @@ _hooks.update(
         "find runs": "fgnb.shortcuts:find_runs",
         "form": "fgnb.notebook.form:Form",
         "explore": "fgnb.notebook.explore:Explorer",
+        "cell name": "fgnb.notebook.cellname:cell_name",
         "load extension": "fgnb.notebook.magics:load",
         "unload extension": "fgnb.notebook.magics:unload",
     }

@@ -83,6 +83,9 @@ class Found(Protocol):
     def describe(self) -> str:
         """Say which credentials these are, without a secret."""
 
+    def shown(self) -> dict[str, str]:
+        """Return the headers that they become, secrets masked."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

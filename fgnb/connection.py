@@ -108,7 +108,7 @@ def preview(client: Client, settings: Settings, prepared: Prepared, *, over: Any
     path = workflows_path(project, workflow_id, SYNC_EXECUTIONS)
     headers = {"Content-Type": "application/json", PROJECT_HEADER: project}
     if settings.credentials is not None:
-        headers["Authorization or X-Auth-Token"] = f"*** ({settings.credentials.describe()})"
+        headers |= settings.credentials.shown()
     given = prepared.input
     plan = None if over is None else inputs_of(over, base=given or None)
     first = [] if plan is None or hasattr(over, "__next__") else list(islice(plan, PEEK))

@@ -1,6 +1,7 @@
 """The commands about many runs, as a user runs them: fgnb sweep, history, compare."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -167,6 +168,15 @@ def test_history_shows_filters_and_exports(orders, tmp_path):
     assert fgnb("history", "--since", "sometime").exit_code == 2
     assert fgnb("history", "-o", "x.csv").exit_code == 2
     assert len(fgnb("history", "other", "--json").output) == 0
+
+
+def test_tables_have_no_escape_sequences_where_nobody_wants_any(orders):
+    """A kernel sets FORCE_COLOR for all that it starts, also where the output goes into a cell or a file."""
+    fgnb("sweep", "order-triage", orders)
+    command = [sys.executable, "-m", "fgnb", "history"]
+    done = subprocess.run(command, env={**os.environ, "FORCE_COLOR": "1"}, capture_output=True, check=True)
+    assert b"order-triage" in done.stdout
+    assert b"\x1b" not in done.stdout
 
 
 def test_history_imports_runs_of_elsewhere_once_masked_and_prunes(tmp_path):

@@ -319,6 +319,24 @@ def test_an_input_that_is_another_for_each_run_explains_nothing():
     assert list(runs.compare().by("input.n")["runs"]) == [1] * 5
 
 
+def test_an_input_that_is_another_for_nearly_each_run_explains_nothing_either():
+    """Each value would be right about itself alone."""
+
+    def swept(*bad: int) -> RunSet:
+        return RunSet(
+            run(input={"sku": "AB"[n % 2]} | ({"order": n} if n > 3 else {}), output={"ok": n not in bad})
+            for n in range(20)
+        )
+
+    by_sku = compare(swept(), swept(*range(0, 20, 2)))
+    assert by_sku.by()["explained"].to_dict() == {"input.sku": 1.0, "input.order": 0.0}
+    assert any("where it changed: input.sku" in line for line in plain(by_sku))
+    by_chance = compare(swept(), swept(5, 6, 11))
+    assert by_chance.by()["explained"].to_dict() == {"input.sku": 0.0, "input.order": 0.0}
+    assert not any("where it changed" in line for line in plain(by_chance))
+    assert swept(5, 6).compare().by().loc[("input.order", "output.ok"), "explained"] == 0.0
+
+
 # --- two sets, matched by input ------------------------------------------------------------------
 
 

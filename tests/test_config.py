@@ -28,6 +28,9 @@ class Keys:
     def describe(self) -> str:
         return "access key ABCD…"
 
+    def shown(self) -> dict[str, str]:
+        return {"Authorization": "***"}
+
 
 class Finder:
     """Finds what it was made with, and remembers what it was asked for."""

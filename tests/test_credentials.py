@@ -298,6 +298,17 @@ def test_given_ones_are_handed_out_even_if_expired():
     assert source(key()).describe() == "access key ABCD…"
 
 
+def test_the_headers_that_credentials_become_are_told_as_far_as_they_are_known():
+    signed = "SDK-HMAC-SHA256 *** (access key ABCD…)"
+    assert source(AccessKey(AK, CANARY)).shown() == {"Authorization": signed}
+    assert source(key()).shown() == {"Authorization": signed, "X-Security-Token": "***"}
+    assert source(IamToken(CANARY)).shown() == {"X-Auth-Token": "*** (IAM token)"}
+    asked = source(lambda: IamToken(CANARY))
+    assert asked.shown() == {"Authorization or X-Auth-Token": "*** (not asked yet)"}  # and does not ask
+    asked.get()
+    assert asked.shown() == {"X-Auth-Token": "*** (IAM token)"}
+
+
 def test_one_thread_fetches_for_all():
     started, go, fetch = threading.Barrier(20), threading.Event(), counted(key(NOW + 7200))
 
@@ -364,7 +375,8 @@ def test_keys_of_the_environment(monkeypatch, write):
     monkeypatch.setenv(finding.AK, f" {AK} ")
     monkeypatch.setenv(finding.SK, f"{CANARY}\n")
     for asked in (find(), source(), source("environment")):
-        assert asked.origin == "environment variables HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK"
+        assert asked.origin == "environment variables HUAWEICLOUD_SDK_AK and …_SK"
+        assert len(asked.origin) < pd.get_option("display.max_colwidth")  # so that Session.describe() shows it whole
         assert asked.current() == asked.get() == AccessKey(AK, CANARY)
         assert (asked.project_id, asked.iam_endpoint) == (None, None)
     monkeypatch.setenv(finding.SECURITY_TOKEN, CANARY)
@@ -402,7 +414,7 @@ def test_halves_and_contradictions_of_the_environment(monkeypatch, variables, te
 def test_a_key_of_the_environment_that_no_header_can_carry(monkeypatch):
     monkeypatch.setenv(finding.AK, f"{CANARY},")
     monkeypatch.setenv(finding.SK, CANARY)
-    with refused("environment variables HUAWEICLOUD_SDK_AK and", "access_key must be"):
+    with refused("environment variables HUAWEICLOUD_SDK_AK and …_SK: ", "access_key must be"):
         find()
     monkeypatch.delenv(finding.AK)
     monkeypatch.delenv(finding.SK)
@@ -783,11 +795,11 @@ def test_a_federated_user_of_the_environment(iam, monkeypatch, internal, id_toke
     monkeypatch.setenv(finding.IDP_ID, "provider")
     monkeypatch.setenv(finding.ID_TOKEN_FILE, f"{id_token}.gone")
     monkeypatch.setenv("HUAWEICLOUD_SDK_IAM_ENDPOINT", iam.url)
-    with refused("HUAWEICLOUD_SDK_ID_TOKEN_FILE: id_token_file: the file", "does not exist"):
+    with refused("HUAWEICLOUD_SDK_IDP_ID and …_ID_TOKEN_FILE: id_token_file: the file", "does not exist"):
         find().get()
     monkeypatch.setenv(finding.ID_TOKEN_FILE, str(id_token))
     asked = find(clock=Clock())
-    assert asked.origin == "environment variables HUAWEICLOUD_SDK_IDP_ID and HUAWEICLOUD_SDK_ID_TOKEN_FILE"
+    assert asked.origin == "environment variables HUAWEICLOUD_SDK_IDP_ID and …_ID_TOKEN_FILE"
     assert (asked.current(), iam.requests) == (None, [])
     assert asked.get() == key("2027-01-15T10:00:00Z")
     assert [request[1] for request in iam.requests] == [

@@ -98,7 +98,11 @@ def test_any_runs_become_cells_that_a_page_can_show(given: list[Any]) -> None:
 def test_numbers_that_a_page_would_round_are_texts_and_long_texts_are_cut() -> None:
     given = RunSet(
         [
-            make_run(run_id="a", input={"n": 2**53 + 1, "big": 10**30, "text": "x" * 200, "yes": True}),
+            make_run(
+                run_id="a",
+                input={"n": 2**53 + 1, "big": 10**30, "text": "x" * 200, "yes": True},
+                node_errors=(NodeError(node_id="n", error_message="function invocation exception, error: no 'n'"),),
+            ),
             make_run(run_id="b", input={"n": 7, "big": 1, "text": "\u202ereversed\n", "yes": None}, elapsed=12.34567),
         ]
     )
@@ -108,6 +112,7 @@ def test_numbers_that_a_page_would_round_are_texts_and_long_texts_are_cut() -> N
     assert columns["input.big"] == [str(10**30), 1]
     assert columns["input.text"] == ["x" * 79 + "…", "\ufffdreversed"]
     assert columns["input.yes"] == ["true", None]
+    assert columns["error_message"] == ["no 'n'", None]
     assert columns["elapsed"] == [0.5, 12.35]
     assert columns["submitted_at"] == [AT.timestamp() * 1000] * 2
 

@@ -578,7 +578,34 @@ def test_a_failure_that_was_retried_and_caught_is_marked_as_that(local):
     assert (looks(graph)["rail"], looks(graph)["road"]) == ("handled", "passed")
     ids = {node.key: node.id for node in graph.chain.walk()}
     assert ("rail", "road", "error") in {(ids[e.source], ids[e.target], e.kind) for e in graph.marks.taken}
-    assert any("2 attempts" in text for text in texts(graph))
+    assert any("↻ 2 attempts" in text for text in texts(graph))
+    assert "failure handled" in texts(graph)
+    (line,) = (line for line in graph.to_text().splitlines() if "✓ rail" in line)
+    assert "↻ 2 attempts, failure handled]" in line
+
+
+def test_a_retry_that_succeeded_is_told_by_its_attempts(service, functions, client):
+    calls = []
+
+    def second(event, context):
+        calls.append(event)
+        if len(calls) == 1:
+            raise ValueError("not yet")
+        return event
+
+    functions.register(second, name="second")
+    retries = [{"name": "again", "delay": 1, "max_attempts": 2}]
+    entries = [{"error": "", "retry_ref": "again"}]
+    definition = flow(
+        state("a", action("second"), on_errors=entries, transition="end"), end(), name="again", retries=retries
+    )
+    client.create(definition)
+    execution = client.execute("again", {}).execution
+    graph = graph_of_run(definition, a_run(), service.trace(execution.execution_id))
+    assert looks(graph)["a"] == "handled"
+    (line,) = (line for line in graph.to_text().splitlines() if "✓ a" in line)
+    assert " · ↻ 2 attempts]: calls second" in line
+    assert "failure handled" not in graph.to_text()
 
 
 def test_a_failure_inside_a_branch_is_marked_there_and_around(local):
@@ -636,7 +663,7 @@ def test_the_nodes_of_many_runs_are_counted():
         ("b", 13, "KeyError: no price"),
         ("a", 2, "x"),
     ]
-    assert graph.to_text().splitlines()[1] == "  100 runs: 14 fail, 86 success"
+    assert graph.to_text().splitlines()[1] == "  100 runs: 86 success, 14 fail"
     fills = [rect.get("style") for rect in parsed(graph).iter(f"{SVG}rect") if rect.get("class") == "f"]
     assert len(set(fills)) == 2  # the more failed, the redder
     assert "13 failed (13 %)" in texts(graph)
@@ -645,6 +672,13 @@ def test_the_nodes_of_many_runs_are_counted():
 def test_the_most_frequent_message_of_a_node_is_told():
     runs = [failed(NodeError(node_id="b", error_message=text)) for text in ("x", "y", "y", "z")]
     assert graph_of_runs(THREE, runs).failures[0].message == "y (2 times)"
+
+
+def test_what_every_message_says_is_left_out():
+    bad = NodeError(node_id="b", error_message="function invocation exception, error: no 'a'", error_type="KeyError")
+    for graph in (graph_of_run(THREE, failed(bad)), graph_of_runs(THREE, [failed(bad)])):
+        assert graph.failures[0].message == "KeyError: no 'a'"
+        assert "invocation" not in str(graph._repr_mimebundle_())
 
 
 def test_a_set_knows_its_workflow(local):

@@ -25,6 +25,24 @@ slow = {
 """
 
 
+FAILING = """
+@fgnb.function(name="bad-{isolation}", isolation="{isolation}")
+def handler(event, context):
+    return helper(event)
+
+session = fgnb.connect("local")
+done = session.deploy({{
+    "name": "bad", "mode": "EXPRESS", "start": "a", "constants": {{}}, "retries": [],
+    "functions": [{{"name": "f", "operation": "bad-{isolation}"}}],
+    "states": [
+        {{"id": "a", "name": "a", "type": "Operation", "end": True, "transition": "",
+         "actions": [{{"function_ref": {{"ref_name": "f", "arguments": {{}}}}}}]}},
+    ],
+}})
+number = len(In) - 1
+"""
+
+
 @dataclass
 class Reply:
     """What a cell gave: its reply's status, its outputs, and when it ended."""
@@ -234,6 +252,19 @@ def test_what_a_function_prints_lands_in_the_cell_that_runs_it(kernel: Kernel) -
     assert kernel.run(TALK).status == "ok"
     reply = kernel.run("%%fgworkflow talk -q\nword: once\n")
     assert "".join(output.get("text", "") for output in reply.outputs) == "heard once\n"
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_stack_trace_names_the_cells_that_a_function_stands_in(kernel: Kernel, isolation: str) -> None:
+    cell = "def helper(event):\n    return event['missing']\n\nbefore = len(In) - 1"
+    assert kernel.run(cell).status == "ok"
+    assert kernel.run(FAILING.format(isolation=isolation)).status == "ok"
+    told = kernel.value("session.run('bad', {}, check=False).errors['stack_trace'].iloc[0]")
+    before, number = eval(kernel.value("before, number"))
+    assert eval(told).splitlines() == [
+        f'File "cell [{number}]", line 3, in handler: return helper(event)',
+        f"File \"cell [{before}]\", line 2, in helper: return event['missing']",
+    ]
 
 
 def test_a_typo_is_one_error_output_and_nothing_on_stderr(kernel: Kernel) -> None:

@@ -332,7 +332,7 @@ def test_a_dry_run_against_the_cloud_needs_no_network_and_shows_no_secret(
     fgnb.connect("http://127.0.0.1:1", credentials=key, project_id="p1")
     preview = cell(shell, "%fgworkflow order-triage --dry-run -p sku=A-1")
     assert preview.url == "http://127.0.0.1:1/v2/p1/fgs/workflows/<id of order-triage>/sync-executions"
-    assert preview.headers["Authorization or X-Auth-Token"].startswith("***")
+    assert preview.headers["Authorization"] == "SDK-HMAC-SHA256 *** (access key AKID…)"
     assert "canary" not in str(preview) + str(preview._repr_mimebundle_())
 
 

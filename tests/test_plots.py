@@ -11,6 +11,7 @@ from matplotlib import pyplot
 from matplotlib.colors import to_hex
 
 from fgnb.errors import ConfigError, InputError
+from fgnb.render.drawing import GONE
 from fgnb.render.html import STATUS_COLOURS
 from fgnb.runs.run import NodeError
 from fgnb.runs.runset import RunSet
@@ -179,6 +180,44 @@ def test_parallel_has_a_line_per_run_over_what_varies():
     assert sum(len(lines.get_segments()) for lines in ax.collections) == 50
     with pytest.raises(InputError, match="two columns"):
         of(5).plot.parallel(["input.qty"])
+
+
+def test_what_is_missing_stands_apart_from_every_value():
+    ax = of(50).plot.parallel(["input.qty", "output.total"])
+    ends = {to_hex(lines.get_edgecolor()[0]): [way[-1][1] for way in lines.get_segments()] for lines in ax.collections}
+    assert set(ends[STATUS_COLOURS["fail"]]) == {GONE}
+    assert min(ends[STATUS_COLOURS["success"]]) == 0.0
+    assert {text.get_text(): text.xy[1] for text in ax.texts if text.xy[0] == 1}["missing"] == GONE
+    assert ax.get_ylim()[0] < GONE
+    assert of(1).plot.parallel(["input.qty", "output.total"]).get_ylim()[0] > GONE  # nothing is missing
+    ax = of(50).plot.outcomes("input.qty", "output.total")
+    (bound,) = ax.lines[0].get_ydata()[:1]
+    assert ax.get_ylim()[0] < bound < of(50).frame["output.total"].min()
+    assert [text.get_text() for text in ax.texts] == ["missing"]
+
+
+def test_integers_have_integer_ticks():
+    runs = RunSet(make_run(input={"n": n, "m": 2 * n}, output={"k": n % 2}, elapsed=1 + n / 9) for n in range(1, 4))
+    ax = runs.plot.parallel(["input.n", "input.m", "elapsed"])
+    told = [(text.xy[0], text.get_text()) for text in ax.texts]
+    assert [text for place, text in told if place == 0] == ["1", "2", "3"]
+    assert [text for place, text in told if place == 1] == ["2", "3", "4", "5", "6"]
+    drawn = [
+        (runs.plot.elapsed(), "y"), (runs.plot.outcomes("input.n"), "x"),
+        (runs.plot.outcomes("input.n", "output.k"), "xy"), (of(500).plot.timeline(), "y"),
+    ]  # fmt: skip
+    for ax, axes in drawn:
+        ticks = [tick for name in axes for tick in getattr(ax, f"{name}axis").get_ticklocs()]
+        assert ticks
+        assert all(tick == int(tick) for tick in ticks)
+
+
+@pytest.mark.parametrize("name", ["outcomes numbers", "outcomes", "timeline", "parallel"])
+def test_the_legend_stands_beside_what_is_drawn(name):
+    _, ax = pyplot.subplots(layout="constrained")
+    PLOTS[name](of(30).plot, ax)
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x0 > ax.get_window_extent().x1
 
 
 def test_wrong_columns_are_told():

@@ -16,8 +16,11 @@ from nbclient import NotebookClient
 
 from fgnb.notebook import progress as notebook_progress
 from fgnb.notebook.progress import open_display
+from fgnb.render.html import status_colour
 from fgnb.render.progress import line, show
 from fgnb.runs.progress import Meter
+from fgnb.runs.runset import RunSet
+from tests.runs import make_run
 from tests.test_kernel import Kernel
 
 
@@ -93,6 +96,20 @@ def test_a_bar_of_an_unknown_total_does_not_look_like_the_end():
     under_way, over = (show(metered(50, 0, None, state=state))["text/html"] for state in ("running", "done"))
     assert sum(float(width) for width in re.findall(r";width:([\d.]+)%", under_way)) < 60
     assert sum(float(width) for width in re.findall(r";width:([\d.]+)%", over)) == pytest.approx(100.0)
+
+
+def test_the_colours_and_the_counts_stand_in_one_order_whatever_came_first():
+    meter = Meter("w", total=6)
+    for status in ("paused", "cancelled", "unknown", "timeout", "fail", "success"):
+        meter.began()
+        meter.ended(status)
+    progress = meter.now()
+    assert "1 fail  1 timeout  1 unknown  1 cancelled  1 paused" in line(progress)
+    statuses = ("success", "fail", "timeout", "unknown", "cancelled", "paused")
+    bars = re.findall(r"background:(#\w+);width", show(progress)["text/html"])
+    assert bars == [status_colour(status) for status in statuses]
+    runs = RunSet(make_run(status=status) for status in reversed(statuses))
+    assert list(runs.counts) == list(statuses)
 
 
 def test_the_rate_is_of_late_and_the_time_left_follows_from_it():

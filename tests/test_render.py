@@ -1,5 +1,7 @@
 """What is shown: escaped, well formed, within its width, small whatever the data."""
 
+import html
+import re
 import time
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -12,6 +14,7 @@ from rich.cells import cell_len
 
 import fgnb
 from fgnb.deployment import Workflow
+from fgnb.render.messages import message_line
 from fgnb.render.progress import show as show_progress
 from fgnb.render.run import card_html, card_text, elapsed_text
 from fgnb.render.text import columns, cut, wrapped
@@ -255,6 +258,24 @@ def test_a_comparison_marks_what_differs_from_the_first_run() -> None:
     assert bundle["text/html"].count("rgba(255,180,0") == 1
 
 
+def test_a_comparison_says_by_which_tags_its_runs_differ() -> None:
+    before, after = (
+        a_run(run_id=f"run-{tag}", output={"a": tag}, tags={"version": tag, "by": "me", "token": tag} | more)
+        for tag, more in (("v1", {}), ("<v2>", {"note": 1}))
+    )
+    shown = compare(before, after)._repr_mimebundle_()
+    lines = shown["text/plain"].splitlines()
+    assert lines[1].split() == ["path", "run-v1", "run-<v2>"]
+    assert lines[2].split("  ")[1] == "tags"
+    assert "version: v1, token: ***" in lines[2]
+    assert "version: <v2>, token: ***, note: 1" in lines[2]
+    assert "version: &lt;v2&gt;" in shown["text/html"]
+    (marked,) = re.findall(r'<td style="[^"]*rgba\(255,180,0[^"]*">([^<]*)<', shown["text/html"])
+    assert marked == "&lt;v2&gt;"  # the output, a row below
+    same = compare(a_run(tags={"by": "me"}), a_run(tags={"by": "me"}))._repr_mimebundle_()
+    assert "tags" not in same["text/plain"]
+
+
 def test_runs_that_do_not_differ_say_so() -> None:
     one = a_run(output={"a": 1})
     assert "do not differ" in compare(one, a_run(output={"a": 1}, elapsed=0.7))._repr_mimebundle_()["text/plain"]
@@ -264,10 +285,26 @@ def test_a_set_shows_counts_and_its_first_rows() -> None:
     runs = RunSet(a_run(output={"n": n}) if n % 3 else a_run(status="fail") for n in range(40))
     bundle = runs._repr_mimebundle_()
     assert bundle["text/plain"].startswith(
-        "40 runs of w: 14 fail, 26 success\n  elapsed: median 0.500 s, p95 0.500 s\n"
+        "40 runs of w: 26 success, 14 fail\n  elapsed: median 0.500 s, p95 0.500 s\n"
     )
     assert "… 30 more" in bundle["text/html"]
     assert RunSet()._repr_mimebundle_()["text/plain"] == "no runs"
+
+
+def test_a_message_is_told_without_what_every_message_says_and_cut_where_seen() -> None:
+    said = "function invocation exception, error: no article starts with 'n' (SKU nope), ask the ware house"
+    bad = NodeError(node_id="price", error_message=said, error_type="UnknownSku")
+    runs = RunSet(
+        [a_run(run_id="a", status="fail", node_errors=(bad,)), a_run(run_id="b", status="fail", reason="x" * 99)]
+    )
+    shown = runs._repr_mimebundle_()
+    for cell in ("price: no article starts with 'n' (SKU nope), ask the ware…", "x" * 59 + "…"):
+        assert cell in html.unescape(shown["text/html"])
+    compared = compare(RunSet([a_run()]), runs[:1])._repr_mimebundle_()
+    assert "no article starts" in compared["text/plain"]
+    assert "invocation exception" not in str(compared) + str(shown)
+    assert runs.frame["error_message"].iloc[0] == said  # what the service said
+    assert message_line("function invocation exception, error: ") != ""
 
 
 @pytest.mark.parametrize(

@@ -94,5 +94,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, one_line
     overflow: Literal["ellipsis"] | None = "ellipsis" if one_line else None
     for row in rows:
         table.add_row(*(Text(visible(cell), overflow=overflow, no_wrap=one_line) for cell in row))
-    # What goes into a file or another program is not cut to some width.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    # What goes into a file or another program is not cut to some width, nor does it get escape sequences,
+    # whatever FORCE_COLOR says: a kernel sets it for all that it starts.
+    is_terminal = sys.stdout.isatty()
+    Console(width=None if is_terminal else 1000, force_terminal=is_terminal).print(table)

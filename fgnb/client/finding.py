@@ -119,17 +119,22 @@ def _environment(clock: Callable[[], float]) -> Source | None:
         origin = f"environment variable {AUTH_TOKEN}"
         return Source(origin, held=_made(origin, lambda: IamToken(token)), clock=clock)
     if _both("environment", values, IDP_ID, ID_TOKEN_FILE):  # wins over keys, as in the SDK
-        origin = f"environment variables {IDP_ID} and {ID_TOKEN_FILE}"
+        origin = f"environment variables {IDP_ID} and {_end_of(ID_TOKEN_FILE)}"
         return _temporary(
             origin, partial(providers.federated, values[IDP_ID].reveal(), values[ID_TOKEN_FILE].reveal()), clock
         )
     if _both("environment", values, AK, SK):
-        origin = f"environment variables {AK} and {SK}"
+        origin = f"environment variables {AK} and {_end_of(SK)}"
         key = _made(origin, lambda: AccessKey(values[AK].reveal(), values[SK], values.get(SECURITY_TOKEN)))
         return Source(origin, held=key, clock=clock)
     if values:
         raise ConfigError(f"environment: {SECURITY_TOKEN} is set, but {AK} and {SK} are missing")
     return None
+
+
+def _end_of(name: str) -> str:
+    """Return a variable's name without what they all begin with: a table of settings has 50 characters for them."""
+    return name.replace("HUAWEICLOUD_SDK", "…")
 
 
 def _file(clock: Callable[[], float]) -> Source | None:

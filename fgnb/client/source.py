@@ -12,8 +12,10 @@ from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 
 from fgnb.background import forget_in_child
-from fgnb.client.credentials import Credentials, utc_text
+from fgnb.client.credentials import Credentials, IamToken, utc_text
 from fgnb.errors import ConfigError
+from fgnb.secret import HIDDEN
+from fgnb.signature import ALGORITHM
 
 EARLY = 40 * 60.0  # seconds before their end at which credentials are refreshed, as the official SDK does
 PATIENCE = 60.0  # seconds to wait for whoever gives credentials
@@ -96,6 +98,16 @@ class Source:
             return "not asked yet"
         word = "expired at" if self._expired(held) else "until"
         return held.name if held.expires_at is None else f"{held.name}, {word} {utc_text(held.expires_at)}"
+
+    def shown(self) -> dict[str, str]:
+        """Return the headers that the credentials at hand become, secrets masked; fetches nothing."""
+        held, said = self._held, f"{HIDDEN} ({self.describe()})"
+        if held is None:
+            return {"Authorization or X-Auth-Token": said}
+        if isinstance(held, IamToken):
+            return {"X-Auth-Token": said}
+        token = {} if held.security_token is None else {"X-Security-Token": HIDDEN}
+        return {"Authorization": f"{ALGORITHM} {said}"} | token
 
     def _expired(self, held: Credentials) -> bool:
         return held.expires_at is not None and held.expires_at.timestamp() <= self._clock()

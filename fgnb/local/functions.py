@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, overload
 
+from fgnb import wiring
 from fgnb.errors import InputError
 from fgnb.jsontext import copied, loads_answer
 from fgnb.local.context import Context
@@ -229,12 +230,17 @@ def result_value(result: Any) -> Any:
         raise FunctionFailed(f"function result is not JSON: {error}{hint}", "InvalidResult") from None
 
 
+def file_name(filename: str) -> str:
+    """Return the file that code stands in; a cell of a notebook by its number, which its reader sees."""
+    return wiring.call("cell name", filename) or filename
+
+
 def failure_of(error: BaseException) -> FunctionFailed:
     """Return the runtime's failure object for an exception that a handler raised."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is fgnb's own call
+    named = [(Path(file_name(frame.filename)).name, frame) for frame in frames]
     stack = [
-        f'File "{Path(frame.filename).name}", line {frame.lineno}, in {frame.name}: {frame.line or ""}'.rstrip(": ")
-        for frame in frames
+        f'File "{name}", line {frame.lineno}, in {frame.name}: {frame.line or ""}'.rstrip(": ") for name, frame in named
     ]
     try:
         said = str(error)

@@ -36,7 +36,7 @@ from fgnb.errors import InputError
 from fgnb.jsontext import dumps, loads_answer
 from fgnb.local import workers
 from fgnb.local.context import Context
-from fgnb.local.functions import Function, FunctionFailed, Handler
+from fgnb.local.functions import Function, FunctionFailed, Handler, file_name
 from fgnb.local.process_worker import CALL, ERR, FAILED, HEADER, LOAD, OUT, RECORD, Call, Load, named_code
 
 LOAD_LIMIT = 30.0  # seconds a process may take to start and to load a function
@@ -347,13 +347,14 @@ def _load_frame(function: Function) -> bytes:
         message = f"function '{function.name}' can't be sent to a process: {error}"
         raise FunctionFailed(message, "FunctionNotPicklable") from None
     path = _path()
-    sources = {name: entry[2] for name, entry in list(linecache.cache.items()) if len(entry) == 4 and entry[1] is None}
+    known = list(linecache.cache.items())
+    sources = {file_name(name): entry[2] for name, entry in known if len(entry) == 4 and entry[1] is None}
     files = _files_beside(path)
     return _frame(LOAD, Load(function.name, handler, function.is_async, path, files, sources, LOAD_LIMIT))
 
 
 def _pickled(handler: Handler) -> bytes:
-    """Return a function pickled with its globals, its code under its own file names.
+    """Return a function pickled with its globals, its code under the names of its own files or cells.
 
     cloudpickle 3.1.3 and later replace the name by a constant, and with it the lines of a stack trace.
     """
@@ -361,7 +362,7 @@ def _pickled(handler: Handler) -> bytes:
 
     def code(value: CodeType) -> tuple[Any, ...]:
         rebuild, arguments = cloudpickle.Pickler.dispatch_table[CodeType](value)
-        return named_code, (value.co_filename, rebuild, arguments)
+        return named_code, (file_name(value.co_filename), rebuild, arguments)
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         dispatch_table: ClassVar = ChainMap({CodeType: code}, cloudpickle.Pickler.dispatch_table)

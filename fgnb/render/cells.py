@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fgnb import jsontext
 from fgnb.render.drawing import cell_label
+from fgnb.render.messages import telling
 from fgnb.render.text import one_line
 from fgnb.render.value import compact, is_hidden_path
 from fgnb.secret import HIDDEN
@@ -56,7 +57,10 @@ def cells_of(column: pd.Series) -> list[Cell]:
             ]
     else:
         known: dict[str, Cell] = {}
-        cells = [_text(value, known) for value in column.tolist()]
+        values = column.tolist()
+        if column.name == "error_message":
+            values = [telling(value) if isinstance(value, str) else value for value in values]
+        cells = [_text(value, known) for value in values]
     if is_hidden_path(str(column.name)):
         cells = [HIDDEN] * len(cells)
     return [None if gone_ else cell for cell, gone_ in zip(cells, gone, strict=True)] if gone.any() else cells

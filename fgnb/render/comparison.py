@@ -9,6 +9,7 @@ from typing import Any
 from fgnb.render import html
 from fgnb.render.listing import Table, listing
 from fgnb.render.run import elapsed_text
+from fgnb.render.text import cut, one_line
 from fgnb.render.textdiff import is_long, marked_html, marked_text
 from fgnb.render.value import compact, is_hidden_path
 from fgnb.runs.compare import RunComparison
@@ -39,7 +40,10 @@ def _title(comparison: RunComparison) -> str:
 
 def _by_run(comparison: RunComparison, shown: Sequence[str], more: str) -> Table:
     rows, cells, styles = [], [], {}
-    for number, path in enumerate(shown):
+    if any(told := _tags(comparison)):
+        rows.append(["tags", *told])
+        cells.append([html.muted("tags"), *map(html.muted, told)])
+    for number, path in enumerate(shown, start=len(rows)):
         values = comparison.rows[path]
         marked = () if path == "elapsed" else comparison.marked(path)
         base = values[comparison.baseline]
@@ -57,6 +61,22 @@ def _by_run(comparison: RunComparison, shown: Sequence[str], more: str) -> Table
         for place, run in enumerate(comparison.runs)
     ]
     return Table(head=["path", *heads], rows=rows, cells=cells, more=more, styles=styles)
+
+
+def _tags(comparison: RunComparison) -> list[str]:
+    """Return for each run the tags in which they differ: they say more to a reader than ids do."""
+    names = dict.fromkeys(name for run in comparison.runs for name in run.tags)
+    values = {name: [run.tags.get(name, MISSING) for run in comparison.runs] for name in names}
+    differing = {name: each for name, each in values.items() if len(set(map(token, each))) > 1}
+    told = []
+    for place in range(len(comparison.runs)):
+        parts = [
+            f"{one_line(name)}: {HIDDEN if is_hidden_path(f'tags.{name}') else cell_text(each[place], 24)}"
+            for name, each in differing.items()
+            if each[place] is not MISSING
+        ]
+        told.append(cut(", ".join(parts), 120))
+    return told
 
 
 def _by_value(comparison: RunComparison, shown: Sequence[str], more: str) -> Table:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BINS = 40
 MANY = 200  # values of a number that have a bar each
+GONE = -0.12  # where a line passes an axis on which it has no value, of an axis from 0 to 1
 GROUPS = 8  # that are told apart by colour
 LABELS = 30  # along an axis of categories
 LABEL = 24  # characters of one
@@ -102,6 +103,20 @@ def colours_of(names: Iterable[str]) -> list[str]:
     return [STATUS_COLOURS.get(name) or (OTHER_COLOUR if name == "others" else f"C{n}") for n, name in enumerate(names)]
 
 
+def is_whole(column: pd.Series) -> bool:
+    """Whether a column holds integers alone."""
+    import pandas as pd
+
+    return pd.api.types.is_integer_dtype(column)
+
+
+def count_on(axis: Any) -> None:
+    """Let the ticks of an axis be integers: between two of them there is nothing."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
 def is_numeric(column: pd.Series) -> bool:
     """Whether a column holds numbers alone."""
     import pandas as pd
@@ -137,7 +152,7 @@ def name_ticks(axis: Any, names: Sequence[str] | None) -> None:
 
 
 def scatter(ax: Axes, across: pd.Series, up: pd.Series, statuses: pd.Series) -> None:
-    """Draw a mark per run, by status; without a value along the lower edge."""
+    """Draw a mark per run, by status; without a value along the lower edge, below a line."""
     x, names = places_of(across)
     y = numbers(up)
     for status, places in grouped(statuses).items():
@@ -154,7 +169,15 @@ def scatter(ax: Axes, across: pd.Series, up: pd.Series, statuses: pd.Series) -> 
                 x[places][gone], [0.02] * int(gone.sum()), transform=ax.get_xaxis_transform(), label=label, **look
             )
     name_ticks(ax.xaxis, names)
-    ax.legend()
+    for axis, column in ((ax.xaxis, across), (ax.yaxis, up)):
+        if is_whole(column):
+            count_on(axis)
+    if (y != y).any():
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - 0.05 * (high - low))
+        ax.axhline(low, color="gray", linewidth=0.8, linestyle=":")
+        ax.text(1.01, 0.02, "missing", transform=ax.transAxes, va="center", fontsize="small", fontstyle="italic")
+    legend_beside(ax)
 
 
 def share_of_values(ax: Axes, across: pd.Series, statuses: pd.Series) -> None:
@@ -180,6 +203,8 @@ def share_of_values(ax: Axes, across: pd.Series, statuses: pd.Series) -> None:
             label=f"{'success' if status == 'success' else 'other'} ({count:,})",
         )  # fmt: skip
     name_ticks(ax.xaxis, names)
+    if is_whole(across):
+        count_on(ax.xaxis)
     ax.set_ylabel("share of runs")
     legend_beside(ax)
 
@@ -243,6 +268,7 @@ def under_way_over_time(ax: Axes, begin: Any, end: Any, statuses: Any) -> None:
     at_once = np.searchsorted(np.sort(begin), edges, side="right") - np.searchsorted(np.sort(end), edges, side="right")
     ax.step(edges, at_once, where="post", color="gray", label="under way")
     ax.set_ylabel("runs under way")
+    count_on(ax.yaxis)
     bad = {status: end[statuses == status] for status in dict.fromkeys(statuses) if status != "success"}
     if bad:
         other = ax.twinx()
@@ -251,6 +277,7 @@ def under_way_over_time(ax: Axes, begin: Any, end: Any, statuses: Any) -> None:
             color=[status_colour(status) for status in bad],
         )  # fmt: skip
         other.set_ylabel("runs that did not succeed, by their end")
+        count_on(other.yaxis)
         for status, ends in bad.items():
             colour = status_colour(status)
             ax.plot([], [], "s", color=colour, label=f"{plain(status)} ({len(ends):,})")
@@ -264,7 +291,7 @@ def varying(frame: pd.DataFrame) -> list[str]:
 
 
 def scaled(column: pd.Series) -> tuple[Any, list[tuple[float, str]]]:
-    """Return a column's cells between 0 and 1, and labels of that axis; what is missing stands at the bottom."""
+    """Return a column's cells between 0 and 1, and labels of that axis; of numbers, missing ones stand at `GONE`."""
     import numpy as np
 
     x, names = places_of(column)
@@ -275,5 +302,24 @@ def scaled(column: pd.Series) -> tuple[Any, list[tuple[float, str]]]:
     known = x[np.isfinite(x)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     span = (high - low) or 1.0
-    ticks = [((value - low) / span, f"{value:.4g}") for value in np.linspace(low, high, 5 if high > low else 1)]
-    return np.nan_to_num((x - low) / span, nan=0.0), ticks
+    values = whole_ticks(low, high) if is_whole(column) else np.linspace(low, high, 5 if high > low else 1).tolist()
+    ticks = [((value - low) / span, f"{value:.{4 if value % 1 or abs(value) >= 1e6 else 6}g}") for value in values]
+    heights = np.clip((x - low) / span, 0.0, 1.0)
+    gone = np.isnan(heights)
+    if gone.any():  # at the bottom they would look like the least value
+        heights[gone] = GONE
+        ticks = [(GONE, "missing"), *(ticks if len(known) else [])]
+    return heights, ticks
+
+
+def whole_ticks(low: float, high: float) -> list[float]:
+    """Return some integers from `low` to `high`, both among them.
+
+    >>> whole_ticks(1.0, 4.0), whole_ticks(0.0, 23.0)
+    ([1.0, 2.0, 3.0, 4.0], [0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 23.0])
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    found = map(float, MaxNLocator(nbins=6, integer=True).tick_values(low, high))
+    near = 0.08 * (high - low)
+    return [low, *(value for value in found if low + near < value < high - near), *([high] if high > low else [])]

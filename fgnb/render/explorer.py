@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from fgnb.errors import InputError
 from fgnb.render import html
 from fgnb.render.drawing import cell_label
+from fgnb.render.messages import message_line
 from fgnb.render.progress import line
 from fgnb.render.run import card_html
 from fgnb.render.runset import show
-from fgnb.render.text import one_line
 from fgnb.runs.compare import compare
-from fgnb.runs.redact import masked_text
 from fgnb.runs.runset import RunSet
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ SAVED = 50  # runs that a saved notebook shows
 BESIDE = 1000  # that are compared
 GRAPHS = 3  # workflows that are drawn
 KINDS = 30  # of errors that are listed
-MESSAGE = 160  # characters of an example
+MESSAGE = 160  # cells of an example
 
 
 def heading(runs: RunSet, note: str, progress: Progress | None = None) -> str:
@@ -101,7 +100,7 @@ def _kinds(runs: RunSet) -> str:
             html.one_line(kind),
             f"{count:,}",
             f"{count / len(runs):.1%}",
-            html.words(one_line(masked_text(examples[node, kind]))[:MESSAGE]),
+            html.words(message_line(examples[node, kind], MESSAGE)),
         )
         for (node, kind), count in counted.most_common(KINDS)
     ]

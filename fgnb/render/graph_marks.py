@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 from fgnb.local.execution import ROOM, VISIT, Place, Visit
 from fgnb.render.graph_model import Chain, Edge, Node
+from fgnb.render.messages import message_line
 from fgnb.render.text import one_line
-from fgnb.runs.redact import masked_text
+from fgnb.runs.run import in_order
 
 if TYPE_CHECKING:
     from fgnb.runs.run import Run
 
-MESSAGE = 300  # characters of a message that are kept
-CLICHE = "function invocation exception, error: "  # what the runtime says of every failure, and boxes do without
+MESSAGE = 300  # cells of a message that are kept
 KINDS = 1000  # different messages that are counted at a node
 
 Look = Literal["plain", "failed", "passed", "handled", "cancelled", "running", "muted"]
@@ -79,7 +79,7 @@ def of_run(chain: Chain, run: Run, visits: Sequence[Visit]) -> Marks:
             known.add(node.id)
             told = messages[node.id]
             more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-            mark = Mark(look="failed", notes=mark.notes, message=told[0].replace(CLICHE, "", 1) + more)
+            mark = Mark(look="failed", notes=mark.notes, message=told[0] + more)
         if mark != Mark():
             marks[node.key] = mark
     failures = tuple(Failure(node=id, message=told[0], count=len(told)) for id, told in messages.items())
@@ -125,7 +125,7 @@ def of_runs(chain: Chain, runs: Iterable[Run]) -> Marks:
         Failure(node=id, message=_most_frequent(messages[id], number), count=number)
         for id, number in failed.most_common()
     )
-    counts = ", ".join(f"{number:,} {status}" for status, number in statuses.items())
+    counts = ", ".join(f"{number:,} {status}" for status, number in in_order(statuses).items())
     notes = [f"{total:,} {'run' if total == 1 else 'runs'}{': ' if counts else ''}{counts}"]
     notes += [f"{id} is not in this definition" for id in failed if id not in known]
     return Marks(nodes=marks, failures=failures, notes=tuple(notes))
@@ -158,7 +158,7 @@ def duration(seconds: float) -> str:
 
 def _told(kind: str | None, message: str) -> str:
     """Return a message for a reader: on one line, without secrets."""
-    message = one_line(masked_text(message)[:MESSAGE])
+    message = message_line(message, MESSAGE)
     return f"{one_line(kind)}: {message}" if kind else message
 
 
@@ -235,7 +235,7 @@ def _mark(stay: _Stay, what: str) -> Mark:
         least, most = duration(min(times)), duration(max(times))
         notes.append(most if least == most else f"{least} to {most}")
     if len(stay.attempts) > len(rounds):
-        notes.append(f"{len(stay.attempts):,} attempts")
+        notes.append(f"↻ {len(stay.attempts):,} attempts")
     if stay.parts:
         inside = len({visit.place for visit in stay.parts})
         notes.append(f"{inside:,} {what if inside == 1 else what + 's'}")
@@ -249,8 +249,12 @@ def _mark(stay: _Stay, what: str) -> Mark:
     elif any(visit.failure is not None for visit in stay.attempts):
         look = "handled"
     told = failed[0].failure if failed else next((v.failure for v in stay.attempts if v.failure is not None), None)
-    message = "" if told is None else _told(None, str(told.get("errorMessage", ""))).replace(CLICHE, "", 1)
-    return Mark(look=look, notes=(" · ".join(notes),) if notes else (), message=message)
+    message = "" if told is None else _told(None, str(told.get("errorMessage", "")))
+    lines = [" · ".join(notes)] if notes else []
+    caught = sum(visit.failure is not None and visit.handled for visit in last)
+    if caught:  # none of its attempts succeeded, and yet the run went on
+        lines.append("failure handled" if caught == 1 else f"{caught:,} failures handled")
+    return Mark(look=look, notes=tuple(lines), message=message)
 
 
 def _taken(chain: Chain, visits: Iterable[Visit]) -> frozenset[Edge]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from fgnb.errors import InputError
 from fgnb.render.drawing import (
     BINS,
+    GONE,
     HATCHES,
     axes_or_new,
     bars,
     colours_of,
+    count_on,
     grouped,
     is_numeric,
     legend_beside,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from fgnb.runs.runset import RunSet
 
 DASHED = 40  # lines up to which the dashes tell them from others, too, not colour alone
+ROW = 60  # characters for which there is room below the axes
 BARS = 200  # runs that a timeline shows one by one
 WIDE = 20.0  # from this ratio of longest to shortest on, the axis of a distribution is logarithmic
 
@@ -91,6 +94,7 @@ class Plots:
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if longest / shortest < 1000 else (1,)))
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ax.xaxis.set_minor_formatter(NullFormatter())
+        count_on(ax.yaxis)
         ax.set(xlabel="elapsed, seconds", ylabel="runs", title=self._title())
         ax.legend(title=None if by is None else plain(by))
         return readable(ax)
@@ -113,7 +117,10 @@ class Plots:
         (bars if len(frame) <= BARS else under_way_over_time)(ax, begin, end, statuses)
         first = frame["submitted_at"].min()
         ax.set(xlabel=f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC", title=self._title())
-        ax.legend(loc="upper left")
+        if len(frame) <= BARS:
+            legend_beside(ax)
+        else:
+            ax.legend(loc="upper left")  # beside the axes are the ticks of those that did not succeed
         return readable(ax)
 
     def outcomes(self, x: str, y: str | None = None, *, ax: Axes | None = None) -> Axes:
@@ -185,14 +192,21 @@ class Plots:
                 )
             )  # fmt: skip
         for number, (_, ticks) in enumerate(lanes):
-            ax.axvline(number, color="gray", linewidth=0.8)
+            ax.plot([number, number], [0, 1], color="gray", linewidth=0.8)
             for height, text in ticks:
+                # On a ground of its own, for the lines run behind it
+                ground = {"boxstyle": "square,pad=0.1", "facecolor": ax.get_facecolor(), "alpha": 0.75, "linewidth": 0}
                 ax.annotate(
-                    plain(text), (number, height), xytext=(3, 0), textcoords="offset points", fontsize="small",
-                    va="center",
+                    plain(text), (number, height), xytext=(5, 0), textcoords="offset points", fontsize="small",
+                    va="center", zorder=4, bbox=ground, fontstyle="italic" if height == GONE else "normal",
                 )  # fmt: skip
-        ax.set_xticks(range(len(names)), [plain(name) for name in names])
-        ax.set(xlim=(-0.1, len(names) - 0.6), ylim=(-0.05, 1.05), yticks=[], title=self._title())
+        labels = [plain(name) for name in names]
+        ax.set_xticks(range(len(names)), labels)
+        if max(map(len, labels)) * len(labels) > ROW:
+            for tick in ax.get_xticklabels():
+                tick.set(rotation=20, ha="right")
+        bottom = min(height for heights, _ in lanes for height in heights)
+        ax.set(xlim=(-0.1, 1.11 * len(names) - 1), ylim=(bottom - 0.05, 1.05), yticks=[], title=self._title())
         legend_beside(ax, None if color is None else plain(color))
         return readable(ax)
 

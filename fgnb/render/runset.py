@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fgnb.render import html
 from fgnb.render.listing import Table, listing
+from fgnb.render.messages import message_line
 from fgnb.render.run import elapsed_text
-from fgnb.render.text import one_line
+from fgnb.render.text import cut, one_line
 from fgnb.render.value import compact
-from fgnb.runs.redact import masked_text
 from fgnb.runs.run import Run
 from fgnb.runs.runset import RunSet
 
@@ -46,7 +46,8 @@ def cells_of(run: Run) -> tuple[str, ...]:
     if run.ok:
         result = compact(run.output, 60)
     elif run.node_errors:
-        result = one_line(f"{run.node_errors[0].node_id}: {masked_text(run.node_errors[0].error_message)}")[:60]
+        error = run.node_errors[0]
+        result = cut(f"{one_line(error.node_id)}: {message_line(error.error_message)}", 60)
     else:
-        result = one_line(masked_text(run.reason or ""))[:60]
+        result = message_line(run.reason or "", 60)
     return run.run_id, run.workflow, run.status, elapsed_text(run.elapsed), compact(run.input, 40), result

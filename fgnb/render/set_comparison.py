@@ -5,8 +5,9 @@ from __future__ import annotations
 from fgnb.render import html
 from fgnb.render.comparison import cell_text, html_value
 from fgnb.render.listing import Table, listing
+from fgnb.render.messages import message_line
 from fgnb.render.run import elapsed_text
-from fgnb.render.text import cut, one_line
+from fgnb.render.text import cut
 from fgnb.render.textdiff import is_long, marked_html, marked_text
 from fgnb.render.value import is_hidden_path
 from fgnb.runs.compare_sets import Difference, SetComparison
@@ -45,7 +46,7 @@ def _timing(comparison: SetComparison) -> list[str]:
 def _flipped(comparison: SetComparison) -> Table:
     found = comparison.regressions
     rows = [
-        (key, f"{before} → {after}", "" if node is None else node, cut(one_line(message or ""), 60))
+        (key, f"{before} → {after}", "" if node is None else node, message_line(message or "", 60))
         for key, before, after, node, _, message in found.iloc[:FLIPS, :6]
         .astype(object)
         .where(found.notna(), None)

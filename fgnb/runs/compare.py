@@ -197,7 +197,8 @@ class RunComparison(Comparison):
                 Without paths the inputs are ranked. Index: ``by``, each input and tag that differs, and
                 ``path``. Columns: `values` of the input, and `explained`: by how much knowing the input
                 betters a guess at the path's value (Goodman and Kruskal's lambda), from 0, not at all, to 1,
-                always right. Inputs that are another for each run explain nothing and are left out.
+                always right; a value of one run alone tells nothing of others. Inputs that are another for each run
+                are left out.
 
         Raises:
             InputError: a path is not one of an input or a tag.

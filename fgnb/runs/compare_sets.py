@@ -211,7 +211,8 @@ class SetComparison(Comparison):
                 the `path` that changed most often. Without paths the inputs are ranked. Index: ``by``, each input
                 and tag that differs. Columns: `values` of it, and `explained`: by how much knowing it betters a
                 guess at whether a pair changed (Goodman and Kruskal's lambda), from 0, not at all, to 1, always
-                right. Inputs that are another for each pair explain nothing and are left out.
+                right; a value of one pair alone tells nothing of others. Inputs that are another for each pair
+                are left out.
 
         Raises:
             InputError: a path is not one of an input or a tag.

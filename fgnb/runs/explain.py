@@ -128,7 +128,18 @@ def ranked(runs: Sequence[Run], outcomes: Mapping[str, Sequence[Any]]) -> pd.Dat
 
 
 def explained(groups: Iterable[Sequence[int]], tokens: Sequence[str | None]) -> float:
-    """Return Goodman and Kruskal's lambda: which part of wrong guesses at a value is spared by knowing the group."""
-    most = Counter(tokens).most_common(1)[0][1]
-    within = sum(Counter(tokens[number] for number in numbers).most_common(1)[0][1] for numbers in groups)
+    """Return Goodman and Kruskal's lambda: which part of wrong guesses at a value is spared by knowing the group.
+
+    A group of one spares none: it would always be right about itself, and tells nothing of any other.
+
+    >>> explained([[0, 1], [2, 3]], ["a", "a", "b", "b"])
+    1.0
+    >>> explained([[0, 1], [2], [3]], ["a", "a", "b", "b"])
+    0.0
+    """
+    usual, most = Counter(tokens).most_common(1)[0]
+    within = 0
+    for numbers in groups:
+        counts = Counter(tokens[number] for number in numbers)
+        within += counts[usual] if len(numbers) == 1 else counts.most_common(1)[0][1]
     return (within - most) / (len(tokens) - most) if most < len(tokens) else 0.0

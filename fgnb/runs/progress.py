@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from fgnb.runs.run import in_order
+
 State = Literal["running", "waiting", "finishing", "cancelling", "done", "cancelled", "interrupted", "stopped"]
 
 WINDOW = 15.0  # seconds over which the rate is taken
@@ -25,7 +27,7 @@ class Progress:
         done: runs that have ended.
         failed: those of them that the workflow or the service failed: every status but ``success``,
             ``unknown`` and ``cancelled``.
-        counts: those that have ended, by status.
+        counts: those that have ended, by status, in the order of `fgnb.runs.run.STATUSES`.
         skipped: inputs that had a record before.
         total: inputs in all, or None where that is not known.
         under_way: runs that have been sent and have not ended.
@@ -99,7 +101,7 @@ class Meter:
         if self._total is not None and not over:
             rest = max(0, self._total - self._done - self._skipped)  # the total is the user's word
             left = rest / rate if rate > 0 else None
-        counts = dict(self._counts)
+        counts = in_order(self._counts)
         return Progress(
             title=self._title,
             state=state,

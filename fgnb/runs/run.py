@@ -31,6 +31,16 @@ MAX_TEXT = 300  # characters of a reason or a message in an exception
 STATUSES = ("success", "fail", "timeout", "rejected", "unsent", "unknown", "cancelled")
 
 
+def in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by status in the order of `STATUSES`, whatever came first; others at the end.
+
+    >>> in_order({"paused": 1, "timeout": 2, "success": 3})
+    {'success': 3, 'timeout': 2, 'paused': 1}
+    """
+    places = {status: place for place, status in enumerate(STATUSES)}
+    return dict(sorted(counts.items(), key=lambda entry: places.get(entry[0], len(places))))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeError:
     """Why a node failed.

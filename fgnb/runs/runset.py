@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fgnb import wiring
 from fgnb.errors import InputError, did_you_mean
-from fgnb.runs.run import Run
+from fgnb.runs.run import Run, in_order
 from fgnb.wiring import Shown
 
 if TYPE_CHECKING:
@@ -138,14 +138,17 @@ class RunSet(Shown, Sequence[Run]):
 
     @property
     def inputs(self) -> pd.DataFrame:
-        """The inputs: index `run_id`, a column per path; ``sweep(workflow, inputs=runs.inputs)`` runs them again."""
+        """The inputs: index `run_id`, a column per path; ``sweep(workflow, inputs=runs.inputs)`` runs them again.
+
+        The columns are named as in the input, ``qty``, while those of `frame` say where: ``input.qty``.
+        """
         from fgnb.runs.frames import inputs_frame
 
         return inputs_frame(self)
 
     @property
     def outputs(self) -> pd.DataFrame:
-        """The outputs: index `run_id`, a column per path."""
+        """The outputs: index `run_id`, a column per path, named as in the output: ``total``, not ``output.total``."""
         from fgnb.runs.frames import outputs_frame
 
         return outputs_frame(self)
@@ -235,7 +238,7 @@ class RunSet(Shown, Sequence[Run]):
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many runs there are of each status, in order of their first appearance."""
+        """How many runs there are of each status: successes first, then failures, in a fixed order."""
         return self._told[0]
 
     @property
@@ -261,7 +264,7 @@ class RunSet(Shown, Sequence[Run]):
         elapsed.sort()
         last = len(elapsed) - 1
         return (
-            dict(counts),
+            in_order(counts),
             list(names),
             {name: elapsed[round(share * last)] for name, share in (("median", 0.5), ("p95", 0.95)) if elapsed},
         )
