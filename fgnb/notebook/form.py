@@ -32,9 +32,10 @@ from fgnb.notebook.form_again import make_room
 from fgnb.notebook.form_checks import Checks
 from fgnb.notebook.form_extras import Extras
 from fgnb.notebook.form_static import as_html, as_text, primary_places
-from fgnb.notebook.form_widgets import kernel_shell, widgets_in
+from fgnb.notebook.form_widgets import widgets_in
 from fgnb.notebook.form_work import Work
 from fgnb.notebook.hidden import Hidden
+from fgnb.notebook.kernel import kernel_shell
 from fgnb.notebook.node import initial
 from fgnb.notebook.places import member, with_member
 from fgnb.notebook.schema import shape_of

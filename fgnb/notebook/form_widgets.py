@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets
+
+from fgnb.notebook.kernel import kernel_shell
 
 DOUBLE = 0.5  # seconds in which a second click belongs to the first
 
@@ -40,13 +41,6 @@ class Once:
         if counts:
             self._last = now
         return counts
-
-
-def kernel_shell() -> Any:
-    """Return the shell of the kernel that runs this, or None in a terminal."""
-    ipython = sys.modules.get("IPython")  # never imported here: without it there is no cell
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def running_cell() -> tuple[str, str] | None:

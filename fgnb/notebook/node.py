@@ -18,6 +18,17 @@ Kind = Literal["text", "integer", "number", "boolean", "choice", "any", "json", 
 MAX_DEPTH = 8  # of values that are made of a shape, which may hold itself
 
 
+TYPES: dict[Kind, tuple[type, ...]] = {
+    "text": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+"""The Python types of the JSON values that fit a kind; of others, any value does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """What may stand at a place.
@@ -147,7 +158,7 @@ def likeness(node: Node, value: Any, depth: int = 0) -> int:
         return 5 if any(type(one) is type(value) and one == value for one in node.choices) else -9
     if node.kind == "union":
         return max((likeness(part.node, value, depth + 1) for part in node.parts), default=0) if depth < 4 else 0
-    types = _TYPES.get(node.kind)
+    types = TYPES.get(node.kind)
     if types is None:
         return 0
     if not isinstance(value, types) or (isinstance(value, bool) and node.kind != "boolean"):
@@ -162,13 +173,3 @@ def likeness(node: Node, value: Any, depth: int = 0) -> int:
         elif part.required:
             points -= 2
     return max(-8, points - sum(key not in known for key in value))
-
-
-_TYPES: dict[Kind, tuple[type, ...]] = {
-    "text": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}

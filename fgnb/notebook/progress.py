@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from fgnb.notebook.kernel import kernel_shell
 from fgnb.render import progress as of_sweep
 from fgnb.render import waiting as of_run
 from fgnb.runs.progress import Progress
@@ -21,7 +22,7 @@ FIRST, EVERY = 10.0, 30.0  # seconds until the first line in a log, and between 
 
 def open_display(state: Any) -> View:
     """Return where something under way is shown: the cell, the terminal, or, if there is neither, standard error."""
-    if _kernel_shell() is not None:
+    if kernel_shell() is not None:
         return Cell(bundle_of(state))
     return Terminal() if sys.stderr.isatty() else _Log()
 
@@ -33,7 +34,7 @@ def bundle_of(state: Any) -> dict[str, str]:
 
 def show_live(watched: Watched) -> None:
     """Show something under way at the end of a cell, live; not twice in the cell that began it."""
-    if _kernel_shell() is None:
+    if kernel_shell() is None:
         print(bundle_of(watched.state())["text/plain"])  # noqa: T201  # a terminal has no display to update
     elif not any(isinstance(view, Cell) and view.place == _place() for view in watched.views):
         cell = Cell(bundle_of(watched.state()))
@@ -42,16 +43,9 @@ def show_live(watched: Watched) -> None:
             cell.update(watched.state())
 
 
-def _kernel_shell() -> Any:
-    """Return the shell of the kernel that runs this, or None."""
-    ipython = sys.modules.get("IPython")  # never imported here: without it there is no cell
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell if getattr(shell, "kernel", None) is not None else None
-
-
 def _place() -> Any:
     """Return what tells the cell that is running from others."""
-    header: Any = _kernel_shell().get_parent().get("header", {})
+    header: Any = kernel_shell().get_parent().get("header", {})
     return header.get("msg_id")
 
 

@@ -8,19 +8,11 @@ from typing import Any, Literal
 from fgnb import jsontext
 from fgnb.errors import InputError, SyntaxProblem
 from fgnb.local.expressions import MISSING
-from fgnb.notebook.node import Kind, Node
+from fgnb.notebook.node import TYPES, Kind, Node
 
 Reading = Literal["text", "integer", "number", "boolean", "json", "any"]
 
 _NAMES = {str: "text", bool: "boolean", int: "integer", float: "number", type(None): "null", list: "array"}
-_FITTING: dict[str, tuple[type, ...]] = {
-    "text": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
 
 
 def json_type(value: Any) -> str:
@@ -30,7 +22,7 @@ def json_type(value: Any) -> str:
 
 def fits(kind: Kind, value: Any) -> bool:
     """Whether a field of this kind can read this JSON value."""
-    return type(value) in _FITTING.get(kind, (type(value),))
+    return type(value) in TYPES.get(kind, (type(value),))
 
 
 def reading(node: Node) -> Reading:
