@@ -92,6 +92,7 @@ class Book:
 
     def open(self, timeout: float = 60) -> None:
         """Open it, and wait for its kernel."""
+        self.page.bring_to_front()  # a page behind another one gets a tick a second
         if self.app == "lab":
             self._ask(_OPEN)
         else:

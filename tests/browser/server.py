@@ -12,6 +12,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.conftest import unmeasured
+
 # No question, toast or autosave comes between a test and the page; all cells are in the page.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {
@@ -65,7 +67,7 @@ class Server:
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
                 command,
-                env=os.environ | {name: str(folder / place) for name, place in own.items()},
+                env=unmeasured() | {name: str(folder / place) for name, place in own.items()},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that its kernels end with it
