@@ -27,6 +27,7 @@ from fgnb.local.context import Context
 from fgnb.local.functions import FunctionFailed, Functions, failure_of, registered, result_value
 from fgnb.local.loading import load_functions
 from fgnb.local.processes import Processes
+from tests.conftest import unmeasured
 from tests.test_kernel import Kernel
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # as it is with a notebook's functions
@@ -751,7 +752,8 @@ asyncio.run(main())
 
 
 def test_no_process_outlives_a_parent_that_is_killed():
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, env=unmeasured(), stdout=subprocess.PIPE, text=True) as parent:
         pids = {int(parent.stdout.readline()) for _ in range(8)}
         pids |= {child.pid for child in psutil.Process(parent.pid).children(recursive=True)}
         assert len(pids) >= 4

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from fgnb.errors import OptionError, did_you_mean
 from fgnb.notebook.options import BY_FLAG, BY_NAME, EXAMPLE, Option
-from fgnb.notebook.template import end_of_expression
 
 Pair = tuple[str, str]
 
@@ -122,6 +121,10 @@ _QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""")
 
 def _marked(line: str) -> tuple[str, list[str]]:
     """Return a line with marks in the places of expressions outside of quotes, and these."""
+    if "{{" not in line:
+        return line, []
+    from fgnb.notebook.template import end_of_expression  # with much that loading the extension does without
+
     parts: list[str] = []
     expressions: list[str] = []
     at = 0
