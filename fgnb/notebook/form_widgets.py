@@ -33,13 +33,14 @@ class Once:
 
     def __init__(self) -> None:
         self._last = -DOUBLE
+        self._about: Any = None
 
-    def taken(self) -> bool:
-        """Whether a click that comes now counts."""
+    def taken(self, about: Any = None) -> bool:
+        """Whether a click that comes now counts; one that is about something else than the last is no second one."""
         now = time.monotonic()
-        counts = now - self._last >= DOUBLE
+        counts = now - self._last >= DOUBLE or about != self._about
         if counts:
-            self._last = now
+            self._last, self._about = now, about
         return counts
 
 

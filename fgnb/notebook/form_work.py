@@ -77,7 +77,7 @@ class Work:
             silent=form.silent,
         )
         self._once = Once()
-        form.listen(self._go, lambda _: self.submit() if self._once.taken() else None, None)
+        form.listen(self._go, lambda _: self.submit() if self._once.taken(form.value) else None, None)
         form.listen(self._stop, lambda _: self.cancel(), None)
 
     def widgets(self) -> list[Any]:
