@@ -740,7 +740,7 @@ def work(event, context):
 async def main():
     processes = Processes(size=4)
     async def call(event):
-        function = Functions().register(work, timeout=60 if event == "regex" else 1000)
+        function = Functions().register(work, timeout=8 if event == "regex" else 1000)
         context = Context(
             function_name="work", project_id="", workflow_id="", execution_id="", state_id="", timeout=1
         )
