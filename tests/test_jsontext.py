@@ -173,3 +173,10 @@ def test_an_answer_that_is_not_json_is_a_value_error(data):
 def test_the_last_of_duplicate_keys_wins_in_an_answer():
     assert loads_answer(b'{"a": 1, "a": 2}') == {"a": 2}
     assert loads_answer(b'{"a": 1, "a": "\\ud800"}') == {"a": "\ud800"}
+
+
+def test_integers_just_beyond_64_bits_are_read_as_they_stand():
+    # msgspec 0.18 took 2**64 off some of them
+    for number in (2**63, 2**64 - 1, 2**64, 2**64 + 1, 10**18 + 1 + 2**64, 10**40):
+        assert jsontext.loads_answer(str(number)) == number
+        assert jsontext.loads_answer(str(-number)) == -number
