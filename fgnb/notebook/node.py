@@ -18,6 +18,16 @@ Kind = Literal["text", "integer", "number", "boolean", "choice", "any", "json", 
 MAX_DEPTH = 8  # of values that are made of a shape, which may hold itself
 
 
+KINDS: dict[type, Kind] = {
+    str: "text",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+}
+"""The kind of a JSON value by its Python type; null has none of its own."""
+
 TYPES: dict[Kind, tuple[type, ...]] = {
     "text": (str,),
     "integer": (int,),

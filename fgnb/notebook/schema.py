@@ -15,7 +15,7 @@ from typing import Any
 
 from fgnb import flow
 from fgnb.local.expressions import MAX_LENGTH, MISSING, compile_path, literal, singular_keys, split_template
-from fgnb.notebook.node import Kind, Node, Part
+from fgnb.notebook.node import KINDS, Kind, Node, Part
 from fgnb.notebook.texts import written
 from fgnb.paths import Path, Wild
 
@@ -282,11 +282,4 @@ def _default(text: str | None, constants: Mapping[str, Any]) -> Any:
     return value if not isinstance(value, float) or math.isfinite(value) else MISSING
 
 
-_KINDS: dict[type, Kind] = {
-    str: "text",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "array",
-    dict: "json",
-}
+_KINDS: dict[type, Kind] = KINDS | {dict: "json"}  # a default that is an object stays one field

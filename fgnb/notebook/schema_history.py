@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from fgnb.errors import FgnbError
-from fgnb.notebook.node import Kind, Node, Part
+from fgnb.notebook.node import KINDS, Node, Part
 from fgnb.notebook.texts import written
 from fgnb.runs.redact import is_secret
 from fgnb.secret import HIDDEN
@@ -20,15 +20,6 @@ SECONDS = 0.3  # that it may take: a form opens at once, however large earlier i
 OFTEN = 8  # values that are offered
 LONGEST = 60  # characters of a value that is offered
 DEPTH = 6
-
-_KINDS: dict[type, Kind] = {
-    str: "text",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "array",
-    dict: "object",
-}
 
 
 def earlier_inputs(session: Session, workflow: str) -> list[Any]:
@@ -54,7 +45,7 @@ def _with(node: Node, values: Sequence[Any], key: str, depth: int) -> Node:
     if not values or depth > DEPTH:
         return node
     some = [value for value in values if value is not None and value != HIDDEN]
-    kinds = {_KINDS[type(value)] for value in some}
+    kinds = {KINDS[type(value)] for value in some}
     if kinds == {"integer", "number"}:
         kinds = {"number"}
     if len(kinds) != 1:  # of several types, or null each time

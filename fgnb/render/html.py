@@ -146,11 +146,10 @@ def table(
     return "".join(parts)
 
 
-def folded(summary: str, content: str, *, opened: bool = False) -> str:
+def folded(summary: str, content: str) -> str:
     """Return content (HTML) that opens at a click on `summary` (text)."""
-    is_open = " open" if opened else ""
     head = f'<summary style="cursor:pointer;{MUTED}">{escape(summary)}</summary>'
-    return f'<details{is_open} style="margin:2px 0">{head}{content}</details>'
+    return f'<details style="margin:2px 0">{head}{content}</details>'
 
 
 def preformatted(text: str) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitTimeout
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -124,20 +125,17 @@ class PendingRun(Watched):
             FgnbError: nothing came of it, such as for want of a workflow of that name.
         """
         until = float("inf") if timeout is None else time.monotonic() + timeout
-        while True:
-            try:
-                run = self.future.result(min(SLICE, max(0.0, until - time.monotonic())))
-            except WaitTimeout:
-                if self.future.done():  # it came this instant, or its own error is a TimeoutError
-                    return self.future.result()
-                if time.monotonic() >= until:
-                    raise TimeoutError(f"{self.workflow} has not ended within {timeout:g} s; it goes on") from None
-                if tick is not None:
-                    tick()
-            else:
-                self._recording.flush()
-                self.paint(last=True)
-                return run
+        while not self.future.done():
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"{self.workflow} has not ended within {timeout:g} s; it goes on")
+            # In slices, so that Ctrl-C is seen on every platform.
+            if wait_for([self.future], min(SLICE, left)).not_done and tick is not None:
+                tick()
+        run = self.future.result()
+        self._recording.flush()
+        self.paint(last=True)
+        return run
 
     def cancel(self) -> None:
         """Give the run up: the connection is closed, and the run tells what is known."""

@@ -11,11 +11,10 @@ import argparse
 import copy
 import json
 import statistics
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from turns import Subject, machine, take_turns
+from turns import machine, repeated, take_turns
 
 from fgnb.runs.compare import compare
 from fgnb.runs.run import NodeError, Run
@@ -85,11 +84,11 @@ def measure(pairs: int, rounds: int) -> None:
 
     samples = take_turns(
         {
-            "match and compare": _times(compared),
-            "with its frames": _times(frames),
-            "with its display": _times(lambda: compare(before, after)._repr_mimebundle_()),
-            "every output differs": _times(lambda: compare(*others).counts),
-            LIMIT: _times(lambda: limit(before, after)),
+            "match and compare": repeated(compared),
+            "with its frames": repeated(frames),
+            "with its display": repeated(lambda: compare(before, after)._repr_mimebundle_()),
+            "every output differs": repeated(lambda: compare(*others).counts),
+            LIMIT: repeated(lambda: limit(before, after)),
         },
         rounds=rounds,
     )
@@ -98,14 +97,6 @@ def measure(pairs: int, rounds: int) -> None:
     for name, sample in samples.items():
         cpu = statistics.median(sample.cpu)
         print(f"  {name:30} {cpu / 1e3:8,.0f} {cpu / pairs:10.2f} {cpu / base:13.2f}")
-
-
-def _times(do: Callable[[], Any]) -> Subject:
-    def several(times: int) -> None:
-        for _ in range(times):
-            do()
-
-    return several
 
 
 if __name__ == "__main__":

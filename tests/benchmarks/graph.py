@@ -10,10 +10,9 @@ edges, drawn as SVG.
 import argparse
 import random
 import statistics
-from collections.abc import Callable
 from typing import Any
 
-from turns import Subject, machine, take_turns
+from turns import machine, repeated, take_turns
 
 from fgnb.render import svg
 from fgnb.render.graph import graph_of
@@ -67,24 +66,16 @@ def measure(nodes: int, rounds: int) -> None:
     drawn = svg.draw(panel, "")
     assert drawn.count("<rect") + drawn.count("<path") >= 2 * nodes - 1
     subjects = {
-        "read": _times(lambda: read(definition)),
-        "layout": _times(lambda: panel_of(chain, Marks())),
-        "SVG": _times(lambda: svg.draw(panel, "")),
-        "definition to HTML": _times(lambda: graph_of(definition).to_html()),
+        "read": repeated(lambda: read(definition)),
+        "layout": repeated(lambda: panel_of(chain, Marks())),
+        "SVG": repeated(lambda: svg.draw(panel, "")),
+        "definition to HTML": repeated(lambda: graph_of(definition).to_html()),
     }
     if pygraphviz is not None:
-        subjects["dot, through pygraphviz"] = _times(lambda: dot(chain))
+        subjects["dot, through pygraphviz"] = repeated(lambda: dot(chain))
     print(f"\n{f'{nodes} nodes, {len(chain.edges)} edges, {len(drawn) / 1000:,.1f} kB':40} {'ms':>8} {'CPU ms':>8}")
     for name, sample in take_turns(subjects, rounds=rounds).items():
         print(f"  {name:38} {sample.median / 1e3:8.2f} {statistics.median(sample.cpu) / 1e3:8.2f}")
-
-
-def _times(do: Callable[[], Any]) -> Subject:
-    def several(times: int) -> None:
-        for _ in range(times):
-            do()
-
-    return several
 
 
 if __name__ == "__main__":

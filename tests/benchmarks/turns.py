@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 SLICE = 0.05  # seconds one turn should take at least
 
@@ -45,6 +46,16 @@ def machine() -> str:
     """Say where this runs, and how busy it is besides: figures of a loaded machine are worth little."""
     busy = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs{busy}"
+
+
+def repeated(do: Callable[[], Any]) -> Subject:
+    """Return a subject that does the same so many times."""
+
+    def several(times: int) -> None:
+        for _ in range(times):
+            do()
+
+    return several
 
 
 def take_turns(subjects: Mapping[str, Subject], *, rounds: int) -> dict[str, Samples]:
