@@ -727,6 +727,8 @@ from fgnb.local.functions import Functions
 from fgnb.local.processes import Processes
 
 def work(event, context):
+    if event == "start":
+        return time.sleep(1)
     print(os.getpid(), flush=True)
     sys.__stdout__.write(f"{{os.getpid()}}\\n")
     sys.__stdout__.flush()
@@ -740,11 +742,12 @@ def work(event, context):
 async def main():
     processes = Processes(size=4)
     async def call(event):
-        function = Functions().register(work, timeout=8 if event == "regex" else 1000)
+        function = Functions().register(work, timeout=4 if event == "regex" else 1000)
         context = Context(
             function_name="work", project_id="", workflow_id="", execution_id="", state_id="", timeout=1
         )
         await processes.call(function, event, context)
+    await asyncio.gather(*map(call, ["start"] * 4))  # before two of them take the processors
     await asyncio.gather(*map(call, ["idle", "regex", "loop", "sleep"]))
 
 asyncio.run(main())
