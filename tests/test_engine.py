@@ -95,16 +95,20 @@ def test_parallel_actions_read_the_states_input_and_stand_in_their_order(run, fu
 
 
 def test_a_failing_parallel_action_fails_the_state_without_waiting_for_the_others(run, functions):
-    @functions.register
+    over = threading.Event()
+
     def fail(event, context):
-        time.sleep(event["delay"])
+        if event["name"] == "slow":
+            over.wait(60)
         raise ValueError(event["name"])
 
-    calls = [action("echo"), action("fail", {"delay": 2, "name": "slow"}), action("fail", {"delay": 0, "name": "x"})]
+    functions.register(fail, timeout=100)
+    calls = [action("echo"), action("fail", {"name": "slow"}), action("fail", {"name": "x"})]
     started = time.perf_counter()
     execution = run(flow(state("a", *calls, action_mode="parallel")))
+    over.set()
     assert "error: x" in failure(execution)["errorMessage"]
-    assert time.perf_counter() - started < 1.5
+    assert time.perf_counter() - started < 30
 
 
 @pytest.mark.parametrize("kind", [end("a", action_mode="parallel"), sleep("a", 0.001) | {"action_mode": "parallel"}])
@@ -143,7 +147,7 @@ def test_a_path_that_cannot_be_applied_fails_the_state(run, mode):
 def test_a_sleep_waits_and_passes_its_input_on(run):
     started = time.perf_counter()
     assert output(run(flow(sleep("wait", 0.15, transition="end"), end()), {"n": 1})) == {"n": 1}
-    assert 0.15 <= time.perf_counter() - started < 1
+    assert 0.15 <= time.perf_counter() - started < 10
 
 
 def test_constants_are_in_reach_and_the_input_wins(run):
@@ -421,13 +425,23 @@ def test_the_decorator_gives_the_handler_back_and_registers_it(monkeypatch):
 # --- time limits ---------------------------------------------------------------------------------
 
 
+released = threading.Event()  # of the slow ones below, once their test is over
+
+
+@pytest.fixture
+def slow_ones():
+    released.clear()
+    yield
+    released.set()
+
+
 def block(event, context):
-    time.sleep(0.8)
+    released.wait(60)
 
 
 def spin(event, context):
-    until = time.monotonic() + 0.8
-    while time.monotonic() < until:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not released.is_set():
         pass
 
 
@@ -436,7 +450,7 @@ async def wait(event, context):
 
 
 async def hog(event, context):
-    time.sleep(2)  # an async handler that never awaits, and outlives the test
+    released.wait(60)  # an async handler that never awaits
 
 
 SLOW = [block, spin, wait, hog]
@@ -451,19 +465,19 @@ def quick_async(functions):
     functions.register(quick, timeout=0.3)
 
 
-@pytest.mark.usefixtures("quick_async")
+@pytest.mark.usefixtures("quick_async", "slow_ones")
 @pytest.mark.parametrize("handler", SLOW)
 def test_a_function_that_outlives_its_timeout_fails_its_node(run, functions, handler):
     functions.register(handler, timeout=0.1)
     started = time.perf_counter()
     found = failure(run(one_call(handler.__name__)))
-    assert time.perf_counter() - started < 0.75
+    assert time.perf_counter() - started < 20
     assert found == {"errorMessage": "call invoke timeout 0.1s", "errorType": "FunctionTimeout"}
     for name in ("quick", "f2"):  # others are served at once
         output(run(one_call(name, name=name)))
 
 
-@pytest.mark.usefixtures("quick_async")
+@pytest.mark.usefixtures("quick_async", "slow_ones")
 @pytest.mark.parametrize("handler", SLOW)
 def test_a_state_that_outlives_the_limit_ends_the_run_as_timeout(functions, handler):
     service = Service(functions=functions, samples=False, limit=0.3)
@@ -472,7 +486,7 @@ def test_a_state_that_outlives_the_limit_ends_the_run_as_timeout(functions, hand
     definition = flow(state("fast", action("f2"), transition="slow"), state("slow", action(handler.__name__)))
     started = time.perf_counter()
     execution = run(definition)
-    assert 0.3 <= time.perf_counter() - started < 0.75
+    assert 0.3 <= time.perf_counter() - started < 20
     assert (execution.status, execution.output) == ("timeout", None)
     (error,) = execution.errors
     assert error.node_id == "slow"
@@ -492,7 +506,7 @@ def test_a_sleep_that_outlives_the_limit_ends_the_run_as_timeout(functions):
     run = runner(Client(AsyncClient(service, project_id=PROJECT)))
     started = time.perf_counter()
     execution = run(flow(sleep("wait", 86400)))
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 60
     assert (execution.status, [error.node_id for error in execution.errors]) == ("timeout", ["wait"])
 
 
@@ -514,11 +528,11 @@ def test_an_async_function_is_cancelled_at_its_timeout(run, functions):
 
 
 def test_200_runs_at_once_give_each_its_own_answer(client, functions):
-    functions.register(lambda event, context: time.sleep(0.02) or event, name="slow", timeout=30)
+    functions.register(lambda event, context: time.sleep(0.1) or event, name="slow", timeout=30)
     client.create(flow(state("a", action("slow", {"n": "$.n"}), action("slow", {"n": "$.n"}))))
     started = time.perf_counter()
     with ThreadPoolExecutor(50) as pool:
         outcomes = list(pool.map(lambda n: client.execute("flow", {"n": n}), range(200)))
     assert [output(outcome.execution) for outcome in outcomes] == [{"n": n} for n in range(200)]
     assert len({outcome.execution.execution_id for outcome in outcomes}) == 200
-    assert time.perf_counter() - started < 5  # one after the other would take 8 s
+    assert time.perf_counter() - started < 20  # one after the other would take 40 s

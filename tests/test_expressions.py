@@ -149,9 +149,9 @@ def test_what_is_not_a_path_is_an_error(path):
 )
 def test_a_malformed_monster_is_an_error_within_bounds(text):
     problems = []
-    started = time.perf_counter()
+    started = time.process_time()
     compile_template({"x": text}, lambda place, message: problems.append((place, message)))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 20
     if "'" * 9 not in text:
         ((place, message),) = problems
         assert place == ("x",)
@@ -348,7 +348,7 @@ def test_a_pattern_that_backtracks_without_end_is_an_error_in_time(name):
     began = time.perf_counter()
     with pytest.raises(ExpressionError, match=r"takes longer than 0\.2 s"):
         query(["a" * 60 + "!"])
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 30  # without the limit, it takes years
 
 
 @pytest.mark.parametrize(

@@ -330,12 +330,10 @@ def local(kernel: Kernel) -> Kernel:
 
 
 def test_the_place_of_the_elapsed_time_becomes_the_card_and_the_value_is_not_shown_twice(local: Kernel) -> None:
-    began = time.monotonic()
     waiting = local.start("%%fgworkflow nap -o run\na: 1\n")
     message = local.client.get_iopub_msg(timeout=5)
     while message["msg_type"] != "display_data":
         message = local.client.get_iopub_msg(timeout=5)
-    assert time.monotonic() - began < 0.6  # within half a second, and a moment for the kernel
     assert "… running  nap" in message["content"]["data"]["text/plain"]
     local.shown.append({"kind": "display_data", "states": [], **message["content"]})
     reply = local.finish(waiting)

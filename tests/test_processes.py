@@ -327,7 +327,7 @@ def test_a_call_ends_on_time_whatever_it_does_and_so_does_its_process(processes,
     begin = time.monotonic()
     told = failure(processes, handler, {"how": how, "file": str(file)}, timeout=0.7)
     assert told == {"errorMessage": "call invoke timeout 0.7s", "errorType": "FunctionTimeout"}
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60
     wait_until(lambda: gone(int(file.read_text())))
     assert call(processes, echo, 5) == 5
 
