@@ -1,32 +1,19 @@
 """What is left of a sweep whose process was killed, and how it is gone on with: nothing is sent twice."""
 
-import json
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
+from multiprocessing.connection import Connection
 
 import pytest
 
 import fgnb
-from tests.conftest import unmeasured
 from tests.workflow_stub import WorkflowStub, success
 
 INPUTS = 800
 KILLS = 50
-PROGRAM = """
-import json, sys
-import fgnb
-url, history, retry = sys.argv[1:4]
-session = fgnb.connect(url, history=history, retry_for=0)
-print("ready", flush=True)
-runs = session.sweep(
-    "echo", {"n": range(int(sys.argv[4]))}, name="march", resume=retry or True, concurrency=8, progress=False
-)
-print(json.dumps([[run.input["n"], run.status] for run in runs]))
-"""
 
 
 @pytest.fixture
@@ -37,31 +24,55 @@ def stub():
     stub.close()
 
 
-def sweeping(tmp_path, stub, retry="", count=INPUTS):
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    command = [sys.executable, str(program), stub.url, str(tmp_path / "history.db"), retry, str(count)]
-    process = subprocess.Popen(command, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n", process.stderr.read()
-    return process
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that are forked from one that has imported what a sweep needs, and has no threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.test_crash", "fgnb.session", "fgnb.runs.sweep", "fgnb.client.transport"])
+    return context
 
 
-def finished(process):
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    return json.loads(out)
+def sweep(said: Connection, url: str, history: str, resume: bool | str, count: int) -> None:
+    session = fgnb.connect(url, history=history, retry_for=0)
+    said.send("ready")
+    inputs = {"n": range(count)}
+    runs = session.sweep("echo", inputs, name="march", resume=resume, concurrency=8, progress=False)
+    said.send([(run.input["n"], run.status) for run in runs])
 
 
-def test_killed_fifty_times_and_resumed_until_done_no_input_is_sent_twice(tmp_path, stub):
+@pytest.fixture
+def sweeping(processes, tmp_path, stub):
+    """A function that starts a sweep in a process of its own; it gives the process and what it says."""
+
+    def start(resume=True, count=INPUTS):
+        said, its = processes.Pipe(duplex=False)
+        arguments = (its, stub.url, str(tmp_path / "history.db"), resume, count)
+        process = processes.Process(target=sweep, args=arguments)
+        process.start()
+        its.close()
+        assert said.recv() == "ready"
+        return process, said
+
+    return start
+
+
+def finished(process, said):
+    results = said.recv()
+    process.join(60)
+    assert process.exitcode == 0
+    return results
+
+
+def test_killed_fifty_times_and_resumed_until_done_no_input_is_sent_twice(sweeping, tmp_path, stub):
     chance = random.Random(20261124)
     killed = 0
     for _ in range(KILLS):
-        process = sweeping(tmp_path, stub)
+        process, _ = sweeping()
         time.sleep(chance.uniform(0.0, 0.06))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        killed += process.returncode == -signal.SIGKILL
-    results = finished(sweeping(tmp_path, stub))
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+    results = finished(*sweeping())
     assert killed == KILLS
 
     sent = Counter(value["n"] for value in stub.inputs)
@@ -78,15 +89,15 @@ def test_killed_fifty_times_and_resumed_until_done_no_input_is_sent_twice(tmp_pa
     assert all(run.output["double"] == 2 * run.input["n"] for run in runs if run.ok)
     assert all("ended" in run.reason for run in runs if run.status == "unknown")
 
-    retried = finished(sweeping(tmp_path, stub, retry="retry-unknown"))
+    retried = finished(*sweeping("retry-unknown"))
     assert Counter(status for _, status in retried) == {"success": INPUTS}
     again = Counter(value["n"] for value in stub.inputs)
     assert {number for number, count in again.items() if count > 1} <= unknown, "only what was asked for"
 
 
-def test_two_that_resume_the_same_sweep_at_once_never_send_one_input_twice(tmp_path, stub):
-    first, second = sweeping(tmp_path, stub, count=1000), sweeping(tmp_path, stub, count=1000)
-    results = finished(first), finished(second)
+def test_two_that_resume_the_same_sweep_at_once_never_send_one_input_twice(sweeping, tmp_path, stub):
+    both = [sweeping(count=1000) for _ in range(2)]
+    results = [finished(*one) for one in both]
     sent = Counter(value["n"] for value in stub.inputs)
     assert sent == Counter(range(1000))
     for result in results:

@@ -366,7 +366,7 @@ definitions = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)  # each of some 90 ms
 @given(mostly(definitions))
 def test_a_malformed_definition_is_drawn_as_far_as_it_goes(definition):
     graph = graph_of(definition)
