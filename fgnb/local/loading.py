@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fgnb import jsontext, yamltext
+from fgnb.counted import counted
 from fgnb.errors import ConfigError, DefinitionError, InputError, Problem, SyntaxProblem
 from fgnb.lines import Lines
 from fgnb.local.definitions import compile_definition
@@ -198,7 +199,7 @@ def load_definitions(folder: str | Path) -> list[dict[str, Any]]:
     bad = [file for file in checked if file.problems]
     if bad:
         lines = [f"  {file.located(problem)}" for file in bad for problem in file.problems]
-        title = f"{len(bad)} of the {len(checked)} files in the folder {folder} can't be served"
+        title = f"{len(bad):,} of {counted(len(checked), 'file')} in the folder {folder} can't be served"
         raise ConfigError("\n".join([title, *lines]))
     return [file.definition for file in checked if file.definition is not None]
 
