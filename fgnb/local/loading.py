@@ -96,12 +96,12 @@ def load_definition(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"a definition is a file or a mapping, not a {type(source).__name__}")
     name = compile_definition(value).definition.name
     for problem in misspelt(value):
-        warnings.warn(f"workflow '{name}': {problem}", UserWarning, stacklevel=_callers_level())
+        warnings.warn(f"workflow '{name}': {problem}", UserWarning, stacklevel=callers_level())
     definition: dict[str, Any] = value
     return definition
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """Return the stack level, as warnings count it, of the first caller outside of this package."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fgnb."):
