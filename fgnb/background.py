@@ -156,7 +156,7 @@ class BackgroundLoop:
 
 
 def _hand_over(task: asyncio.Task[T], future: Future[T]) -> None:
-    if future.cancelled():
+    if not future.set_running_or_notify_cancel():  # else nobody can cancel it from here on
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain
     elif task.cancelled():

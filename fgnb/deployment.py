@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 from fgnb import wiring
+from fgnb.counted import counted
 from fgnb.paths import format_path
 from fgnb.values import json_type
 from fgnb.wire import WorkflowInfo
@@ -66,7 +67,7 @@ class Workflow(Shown):
         return graph
 
     def __repr__(self) -> str:
-        return f"<Workflow {self.name}, {len(self.definition.get('states', ()))} states>"
+        return f"<Workflow {self.name}, {counted(len(self.definition.get('states', ())), 'state')}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,8 @@ class Deployment(Shown):
         return frame
 
     def __repr__(self) -> str:
-        count = len(self.changes)
         dry = " (dry run)" if self.dry_run else ""
-        return f"<Deployment of {self.name}: {self.action}, {count} {'change' if count == 1 else 'changes'}{dry}>"
+        return f"<Deployment of {self.name}: {self.action}, {counted(len(self.changes), 'change')}{dry}>"
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> tuple[tuple[Change, ...], tuple[str, ...]]:

@@ -54,6 +54,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
+from fgnb.counted import counted
 from fgnb.visible import visible
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class _ShortTraceback:
     def _render_traceback_(self) -> list[str]:
         lines = visible(f"{type(self).__name__}: {self}").splitlines()
         if len(lines) > MAX_LINES:
-            lines = [*lines[: MAX_LINES - 1], f"… {len(lines) - MAX_LINES + 1} more lines"]
+            lines = [*lines[: MAX_LINES - 1], f"… {counted(len(lines) - MAX_LINES + 1, 'more line')}"]
         return [line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 1] + "…" for line in lines]
 
 
@@ -182,9 +183,7 @@ class DefinitionError(FgnbError, ValueError):
         self.problems = tuple(problems)
         self.name = name
         title = f"workflow '{name}'" if name else "the workflow definition"
-        count = len(self.problems)
-        plural = "problem" if count == 1 else "problems"
-        lines = [f"{title} has {count} {plural}", *(f"  {problem}" for problem in problems)]
+        lines = [f"{title} has {counted(len(self.problems), 'problem')}", *(f"  {problem}" for problem in problems)]
         super().__init__("\n".join(lines))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from fgnb.client.blocking import Client
 from fgnb.config import Settings
 from fgnb.deployment import Deployment, Workflow
-from fgnb.errors import FgnbError, InputError
-from fgnb.local.loading import load_definition
+from fgnb.errors import FgnbError, InputError, did_you_mean
+from fgnb.local.loading import callers_level, load_definition
 from fgnb.local.service import Service
 from fgnb.runs.run import Run
 from fgnb.runs.trace import Trace
@@ -70,7 +71,8 @@ class Registry:
         """Create a workflow, or replace the one of the same name unless nothing has changed.
 
         It is checked first, as by `fgnb.validate`. The result shows what was done, and each place that
-        differs from what the service held.
+        differs from what the service held. A function that the embedded service of this process does not
+        know yet is a UserWarning: register it with `fgnb.function` before the first run.
 
         Args:
             source: a YAML or JSON file, or the definition itself.
@@ -97,7 +99,16 @@ class Registry:
             held = self.client.show(self.client.create(definition).id)
         elif planned.changes:
             held = self.client.show(self.client.update(held.id, definition).id)
+        if self._service is not None:
+            self._tell_missing(self._service, planned.name)
         return replace(planned, id=held.id, dry_run=False, workflow=Workflow.of(held))
+
+    @staticmethod
+    def _tell_missing(service: Service, workflow: str) -> None:
+        for function in service.missing_functions().get(workflow, ()):
+            hint = did_you_mean(function, service.engine.functions, form="'{}'")
+            message = f"workflow '{workflow}' calls '{function}', which is not registered (@fgnb.function){hint}"
+            warnings.warn(message, UserWarning, stacklevel=callers_level())
 
     def trace(self, run: Run | str) -> Trace:
         """Return what happened at each state of a run: what came in and out, attempts, times, failures.

@@ -334,7 +334,7 @@ def test_serve_names_every_file_that_is_wrong_not_only_the_first(here: Path) -> 
     result = fgnb("serve", "--port", "0", "--workflows", ".")
     assert (result.exit_code, result.stdout) == (2, "")
     title, *lines = result.stderr.splitlines()
-    assert title == "fgnb: 3 of the 4 files in the folder . can't be served"
+    assert title == "fgnb: 3 of 4 files in the folder . can't be served"
     assert [line.partition("; ")[0] for line in lines] == [
         "  broken.yml:1:8: not YAML: a flow node is not closed",
         "  double.yaml: $.name: the name 'double' is already used by again.json",

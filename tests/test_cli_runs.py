@@ -67,7 +67,7 @@ def test_lines_of_json_are_inputs_as_they_are(tmp_path):
     ("name", "text", "message"),
     [
         ("a.csv", "a,a\n1,2\n", "line 1: two columns"),
-        ("a.csv", "a,b\n1\n", "line 2: 1 cells below 2 columns"),
+        ("a.csv", "a,b\n1\n", "line 2: 1 cell below 2 columns"),
         ("a.csv", 'a\n"open', "line 2"),
         ("a.csv", "a,a.b\n1,2\n", "line 2: .*below a int"),
         ("a.csv", "a..b\n1\n", "line 1: .*not a path"),
@@ -188,8 +188,8 @@ def test_history_imports_runs_of_elsewhere_once_masked_and_prunes(tmp_path):
                  headers={"h": "1"}, tags={"t": 1}, raw=b"\xff", reason="\ud800"),
     ]  # fmt: skip
     write_runs(runs, tmp_path / "r.jsonl")
-    assert "2 runs were added" in fgnb("history", "--import", tmp_path / "r.jsonl").output
-    assert "0 runs were added" in fgnb("history", "--import", tmp_path / "r.jsonl").output
+    assert "2 runs added" in fgnb("history", "--import", tmp_path / "r.jsonl").output
+    assert "0 runs added" in fgnb("history", "--import", tmp_path / "r.jsonl").output
     fgnb("history", "-o", tmp_path / "back.parquet")
     first, second = read_runs(tmp_path / "back.parquet")
     assert first == runs[0]
@@ -199,7 +199,7 @@ def test_history_imports_runs_of_elsewhere_once_masked_and_prunes(tmp_path):
     )  # fmt: skip
     assert b"hidden" not in b"".join(path.read_bytes() for path in tmp_path.glob("h.db*"))
     assert len(fgnb("history", "--tag", "t=1", "--json").output.splitlines()) == 1
-    assert "1 runs were deleted" in fgnb("history", "--prune", "90d").output
+    assert "1 run deleted" in fgnb("history", "--prune", "90d").output
     assert [json.loads(line)["run_id"] for line in fgnb("history", "--json").output.splitlines()] == ["b"]
 
 

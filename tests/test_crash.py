@@ -128,6 +128,26 @@ def test_resume_sends_only_what_has_no_final_record(tmp_path, stub, connect):
     assert Counter(value["n"] for value in stub.inputs) == Counter(range(8))
 
 
+def test_what_a_resume_leaves_alone_is_told_as_what_it_is(tmp_path, stub, connect):
+    session = connect(stub.url, history=tmp_path / "history.db")
+    session.sweep("echo", {"n": range(3)}, name="march", progress=False)
+    lost = WorkflowStub(lambda value: 1 / 0)  # drops the connection
+    try:
+        losing = connect(lost.url, history=tmp_path / "history.db")
+        losing.sweep("echo", {"n": range(2)}, name="lost", progress=False)
+        again = losing.sweep("echo", {"n": range(2)}, name="lost", resume=True, progress=False, background=True)
+        assert again.wait().counts == {"unknown": 2}
+    finally:
+        lost.close()
+    progress = again.progress
+    assert (progress.done, progress.skipped, progress.unknown_before) == (0, 2, 2)
+    assert "2 unknown before" in again._repr_mimebundle_()["text/plain"]
+    assert "done before" not in again._repr_mimebundle_()["text/html"]
+    done = session.sweep("echo", {"n": range(3)}, name="march", resume=True, progress=False, background=True)
+    done.wait()
+    assert (done.progress.skipped, done.progress.unknown_before) == (3, 0)
+
+
 def test_one_input_given_three_times_is_three_runs_and_a_resume_sends_none_again(tmp_path, stub, connect):
     session = connect(stub.url, history=tmp_path / "history.db")
     inputs = [{"n": 1}, {"n": 2}, {"n": 1}, {"n": 1}]

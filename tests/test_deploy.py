@@ -20,6 +20,7 @@ from fgnb.config import settle
 from fgnb.connection import found_credentials
 from fgnb.deployment import Change, Deployment, differences
 from fgnb.lines import MAX_TEXT, Lines
+from fgnb.local.functions import Functions
 from fgnb.local.samples import sample_definitions
 from fgnb.local.service import Service
 from fgnb.paths import parse_path
@@ -89,6 +90,7 @@ def anywhere(request: pytest.FixtureRequest) -> Iterator[Session]:
     found.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*is not registered")
 def test_deploy_creates_then_leaves_alone_then_updates(anywhere: Session) -> None:
     created = anywhere.deploy(PRICING)
     assert (created.action, created.name, created.dry_run) == ("create", "deployed-pricing", False)
@@ -164,6 +166,25 @@ def test_a_workflow_that_is_gone_meanwhile_is_the_services_refusal(
     with pytest.raises(fgnb.ServiceError) as caught:
         connected.deploy(changed(mode="NORMAL"))
     assert (caught.value.status, caught.value.code) == (404, "FGS.5002")
+
+
+def test_a_function_that_is_not_registered_yet_is_a_warning_at_the_callers_line() -> None:
+    functions = Functions()
+    service = Service(functions=functions, samples=False)
+    session = Session(
+        Client(AsyncClient(service, project_id=PROJECT)), settle("local", find=found_credentials), service
+    )
+    functions.register(lambda event, context: event, name="prize")
+    functions.register(lambda event, context: event, name="check")
+    with pytest.warns(UserWarning, match="not registered") as caught:
+        session.deploy(PRICING)
+    (warning,) = caught
+    assert str(warning.message) == (
+        "workflow 'deployed-pricing' calls 'price', which is not registered (@fgnb.function); did you mean 'prize'?"
+    )
+    assert warning.filename == __file__
+    functions.register(lambda event, context: event, name="price")
+    assert session.deploy(PRICING).action == "unchanged"  # and no warning, which would be an error here
 
 
 def test_an_invalid_definition_asks_the_service_nothing(connected: Session, watched: Watched) -> None:

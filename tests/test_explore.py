@@ -278,7 +278,7 @@ def test_node_errors_are_counted_over_what_passes_the_filters(explorer: Explorer
     explorer.table.set_state({"passing": [0, 1, 2]})
     assert "1 of 3 runs did not succeed" in shown(explorer, 1)
     explorer.table.set_state({"passing": [0, 1]})
-    assert "None of the 2 runs failed" in shown(explorer, 1)
+    assert "None of the runs failed" in shown(explorer, 1)
 
 
 def test_failures_without_a_node_count_by_their_status() -> None:
@@ -339,7 +339,7 @@ def test_an_error_is_shown_where_its_result_would_be(connect: Callable[..., Sess
     explorer.table.set_state({"chosen": [0]})
     text = shown(explorer, 0)
     assert 'role="alert"' in text
-    assert "have been deleted from the history" in text
+    assert "deleted meanwhile" in text
     explorer.close()
 
 

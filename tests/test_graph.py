@@ -494,7 +494,7 @@ def test_more_ways_than_anybody_could_follow_are_not_drawn():
     assert len(graph.chain.edges) == 59 + 5900
     assert len([wire for wire in panel.wires if wire.edge is not None]) == 2000
     assert len([wire for wire in panel.wires if wire.edge is not None and wire.edge.kind == "next"]) == 59
-    assert [line.text for _, line in panel.captions] == ["3,959 more ways are not drawn"]
+    assert [line.text for _, line in panel.captions] == ["3,959 more ways not drawn"]
 
 
 def test_the_graph_needs_no_pandas():

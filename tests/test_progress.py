@@ -32,14 +32,14 @@ class Clock:
         return self.at
 
 
-def metered(done=0, failed=0, total=None, seconds=10.0, state="running", skipped=0, note=""):
+def metered(done=0, failed=0, total=None, seconds=10.0, state="running", skipped=0, unknown=0, note=""):
     clock = Clock()
     meter = Meter("order-triage", total=total, clock=clock)
     for number in range(done):
         meter.began()
         meter.ended("fail" if number < failed else "success")
-    for _ in range(skipped):
-        meter.skipped()
+    for number in range(skipped):
+        meter.skipped(unknown=number < unknown)
     meter.now()
     clock.at += seconds
     return meter.now(state, note=note)
@@ -143,6 +143,8 @@ def test_the_rate_is_of_late_and_the_time_left_follows_from_it():
         (metered(7, 0, 10, state="cancelling"), "order-triage  cancelling  7 of 10 (70%)"),
         (metered(7, 0, 10, state="interrupted"), "order-triage  interrupted  7 runs in 10.0 s"),
         (metered(200, 0, 1000, skipped=800, state="done"), "order-triage  200 runs in 10.0 s  800 done before"),
+        (metered(1, 0, 9, skipped=8, unknown=8, state="done"), "order-triage  1 run in 10.0 s  8 unknown before"),
+        (metered(1, 0, 9, skipped=8, unknown=1), "order-triage  9 of 9 (100%)  7 done before  1 unknown before"),
     ],
 )
 def test_a_line_tells_it(progress, told):

@@ -1,6 +1,7 @@
 """What is masked before a run is kept, and what is not: runs/redact.py."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,21 @@ def test_form_and_what_is_no_text_or_number_stay():
         ("x -----BEGIN PRIVATE KEY-----\ncut off", "x ***"),
         ("https://user:hidden@host/x?y", "https://user:***@host/x?y"),
         ("SDK-HMAC-SHA256 Access=AK, Signature=0123456789abcdef0123", "SDK-HMAC-SHA256 Access=AK, Signature=***"),
+        ('bad event {"password": "hidden", "qty": 3}', 'bad event {"password": "***", "qty": 3}'),
+        ('bad {"a": {"db_password" : "hid\\"den", "n": 1', 'bad {"a": {"db_password" : "***", "n": 1'),
+        ("KeyError: {'Password': 'hidden'} lacks 'qty'", "KeyError: {'Password': '***'} lacks 'qty'"),
+        ('body "{\\"token\\": \\"hid\\\\\\"den\\"}" refused', 'body "{\\"token\\": \\"***\\"}" refused'),
+        ('x {\\\\\\"ak\\\\\\": \\\\\\"hidden\\\\\\"}', 'x {\\\\\\"ak\\\\\\": \\\\\\"***\\\\\\"}'),
+        ('cut off: {"secret": "hid', 'cut off: {"secret": "***'),
+        ('x {"credentials": {"user": "hidden", "n": 1}, "qty": 3}', 'x {"credentials": ***, "qty": 3}'),
+        ('x {"pwd": 12345, "qty": 3}', 'x {"pwd": ***, "qty": 3}'),
+        ("Server=db;User=me;Password=hid-den=;Timeout=3", "Server=db;User=me;Password=***;Timeout=3"),
+        ("GET /x?access_token=hidden&page=2 failed", "GET /x?access_token=***&page=2 failed"),
+        ("Config(user='me', password='hid den', sk=hidden)", "Config(user='me', password='***', sk=***)"),
+        ("ran --db-password=hidden -v", "ran --db-password=*** -v"),
+        ("error: password=hidden", "error: password=***"),
+        ("api_key: 'hidden' is unknown", "api_key: '***' is unknown"),
+        ("用户密码=hidden", "用户密码=***"),
         ('{"errorMessage": "no", "event": {"password": "hidden"}}', '{"errorMessage":"no","event":{"password":"***"}}'),
     ],
 )
@@ -81,7 +97,9 @@ def test_texts_that_are_secrets_themselves(text, expected):
         "", "bearer of news", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "eyJust a name.x.y",
         "48aff955-ea10-4ffd-b426-190bc192dc14", "https://host:8080/a@b", "{not json", '{"a": 1}',
         "2026-11-22T08:00:00Z",
-        "-----BEGIN CERTIFICATE-----", "a: b@c",
+        "-----BEGIN CERTIFICATE-----", "a: b@c", "wrong password: try again", "the token is 'x'", "password == hidden",
+        'x {"max_tokens": 5, "token": null, "sort_key": "a"}', "max_tokens=5, secret=None", "token=", "password: ",
+        "unknown key: 'sku'", "password", '"password":', "token=***&x=1", 'x {"password": "***"}',
     ],
 )  # fmt: skip
 def test_texts_that_are_not(text):
@@ -124,6 +142,49 @@ def test_form_stays_masking_twice_changes_nothing_and_texts_are_masked_as_values
         assert exact(jsontext.loads_answer(found)) == exact(once)
         if once is value:
             assert found is text
+
+
+fragments = st.sampled_from(
+    ["password", "api_key", "name", "ak", "密码", "tokens", "Bearer ", "x", "12", "{", "}", "[", "]", ":", "=", ">",
+     ",", "&", " ", "\n", '"', "'", "\\", '\\"', "\\\\", "://", "@", "***", "null"]
+)  # fmt: skip
+
+
+@given(st.lists(fragments | st.text(max_size=3), max_size=30).map("".join))
+def test_any_text_is_masked_once_and_for_all(text):
+    once = masked_text(text)
+    assert masked_text(once) is once
+    assert jsontext.loads_answer(mask_json(jsontext.dumps([text]))) == [once]
+
+
+@given(
+    st.lists(fragments.filter(lambda part: not is_secret(part)) | st.text("ehlo :=\"'{}\\"), max_size=30).map("".join)
+)
+def test_a_text_without_such_keys_stays(text):
+    found = masked_text(text)
+    assert found is text or "Bearer" in text or "@" in text
+
+
+@given(
+    st.sampled_from(['{{"password": {}}}', "{{'a': 1, 'password': {}}}", "password={}", "password: {}"]),
+    st.text("abcxyz\\\"' {}[]:,=&", min_size=1, max_size=12).map(lambda text: f"hid{text}den"),
+    st.integers(0, 2),
+)
+def test_no_quoted_value_behind_such_a_key_is_left_however_often_it_was_quoted(form, value, times):
+    text = form.format(json.dumps(value))
+    for _ in range(times):
+        text = json.dumps(text)[1:-1]
+    found = masked_text(f"refused: {text}")
+    assert "hid" not in found
+    assert "den" not in found
+
+
+def test_a_long_text_of_anything_takes_no_time():
+    pieces = ["\\", '"', "'", "a", "a.", "password", "password=", 'password="', '"password": ', "{", " ", ":", "=", "@"]
+    for piece in pieces:
+        began = time.process_time()
+        masked_text("password " + piece * 50_000)
+        assert time.process_time() - began < 1
 
 
 @given(values, st.sampled_from(["password", "apiKey", "Cookie", "令牌"]))

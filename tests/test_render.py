@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 import fgnb
 from fgnb.deployment import Workflow
+from fgnb.render.explorer import errors_html, heading
 from fgnb.render.messages import message_line
 from fgnb.render.progress import show as show_progress
 from fgnb.render.run import card_html, card_text, elapsed_text
@@ -339,3 +340,40 @@ def test_cut_and_wrapped_say_that_something_is_missing() -> None:
     assert cut("abcdef", 4) == "abc…"
     assert cut("汉字汉字", 5) == "汉字…"
     assert wrapped("a b c d e f", indent="", width=3, lines=2) == ["a b", "c…"]
+
+
+def test_one_of_a_kind_is_said_in_the_singular(tmp_path: Any) -> None:
+    run, other = (
+        a_run(run_id="r", output={"a": [0], "b": 5}),
+        a_run(run_id="s", status="fail", node_errors=(NodeError(node_id="n", error_message="x"),)),
+    )
+    meter = Meter("w", total=1)
+    meter.ended("success")
+    session = fgnb.connect("local", history=tmp_path / "history.db")
+    definition = session.workflow("order-triage").definition
+    form = session.form("order-triage", schema={"type": "object", "properties": {"n": {"type": "integer"}}})
+    shown = [
+        RunSet([run]),
+        compare(run, a_run(run_id="s", output={"a": [0], "b": 6})),
+        compare(RunSet([run]), RunSet([other])),
+        compare(RunSet([other]), RunSet([run])),
+        session.deploy(definition | {"constants": {}}, dry_run=True),
+        session.preview("order-triage", over=[{"n": 1}]),
+        RunSet([other]).graph(definition),
+        session.sweep("order-triage", [{"sku": "A-100"}], background=True, progress=False, name="one"),
+    ]
+    shown[-1].wait()
+    texts = [text for each in shown for text in (repr(each), each._repr_mimebundle_()["text/plain"])]
+    texts += [show_progress(meter.now("done"))["text/html"], heading(RunSet([run]), ""), errors_html(RunSet([other]))]
+    texts += [
+        errors_html(RunSet([run])),
+        value_html({"a": {"b": {"c": [1]}}}),
+        repr(form),
+        repr(RunSet([run]).explore()),
+    ]
+    with pytest.raises(fgnb.InputError) as taken:
+        session.sweep("order-triage", [{"sku": "A-100"}], progress=False, name="one")
+    texts.append(str(taken.value))
+    form.close()
+    for text in texts:
+        assert not re.search(r"(?<![\d.,:])1 (?!success|s\b)(more )?[a-z]+s\b", text), text

@@ -280,7 +280,17 @@ def served(connect):
 
 
 def test_concurrency_is_a_limit_and_is_reached(served):
-    stub, session = served(delay=0.02)
+    full = threading.Event()
+
+    def reply(value):
+        if stub.most >= 7:
+            full.set()
+        if not full.wait(10):  # until as many are under way as may be, however slowly they come
+            full.set()
+        time.sleep(0.02)  # in which one more would come, too
+        return success(value)
+
+    stub, session = served(reply)
     runs = swept(session, "echo", {"n": range(60)}, concurrency=7)
     assert runs.counts == {"success": 60}
     assert stub.most == 7

@@ -9,6 +9,7 @@ import click
 
 from fgnb.cli.completing import workflows
 from fgnb.cli.group import as_json_option, print_table
+from fgnb.counted import counted
 from fgnb.errors import HistoryError, InputError
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ def history(
 
     kept = _history()
     if source is not None:
-        click.echo(f"{kept.add(iter_runs(source)):,} runs were added to {kept.path}")
+        click.echo(f"{counted(kept.add(iter_runs(source)), 'run')} added to {kept.path}")
         return
     if prune is not None:
-        click.echo(f"{kept.prune(max_age=_age(prune)):,} runs were deleted from {kept.path}")
+        click.echo(f"{counted(kept.prune(max_age=_age(prune)), 'run')} deleted from {kept.path}")
         return
     if output is not None:
         check_name(output)
@@ -63,7 +64,7 @@ def history(
     runs = kept.select(workflow, status=list(status) or None, since=since, tags=chosen or None, name=name, limit=limit)
     if output is not None:
         write_runs(runs, output)
-        click.echo(f"{len(runs):,} runs are in {output}")
+        click.echo(f"{output} has {counted(len(runs), 'run')}")
     elif as_json:
         for run in runs:
             click.echo(jsontext.dumps(record_of(run)))

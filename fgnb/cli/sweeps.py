@@ -10,6 +10,7 @@ import click
 
 from fgnb.cli.completing import workflows
 from fgnb.cli.group import INTERRUPTED, Where, as_json_option, connected, connection
+from fgnb.counted import counted
 from fgnb.errors import SweepStopped
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def sweep(
         if len(runs) and runs.counts.get("success", 0) < len(runs):
             click.echo(runs.filter(lambda run: not run.ok)._repr_mimebundle_()["text/plain"])
         if output is not None:
-            click.echo(f"{len(runs):,} runs are in {output}")
+            click.echo(f"{output} has {counted(len(runs), 'run')}")
     if stopped is not None:
         raise stopped
     if progress.state == "cancelled":

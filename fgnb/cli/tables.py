@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fgnb import jsontext
+from fgnb.counted import counted
 from fgnb.errors import InputError
 from fgnb.paths import assign, parse_path
 
@@ -54,7 +55,7 @@ def _csv(path: Path) -> Iterator[Any]:
                 if not cells:
                     continue
                 if len(cells) != len(paths):
-                    raise InputError(f"{len(cells)} cells below {len(paths)} columns")
+                    raise InputError(f"{counted(len(cells), 'cell')} below {counted(len(paths), 'column')}")
                 value: dict[str, Any] = {}
                 for place, cell in zip(paths, cells, strict=True):
                     if cell:

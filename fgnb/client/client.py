@@ -15,6 +15,7 @@ from fgnb.client.outcome import Attempt, Outcome
 from fgnb.client.projects import GivenProject, Projects
 from fgnb.client.shared import SharedCall
 from fgnb.config import DEFAULT_TIMEOUT, RETRY_FOR
+from fgnb.counted import counted
 from fgnb.errors import (
     AnswerLost,
     AuthenticationFailed,
@@ -154,7 +155,7 @@ class AsyncClient:
         elif outcome.streamed:
             definition = await self._definition(workflow_id)
             if definition.get("enable_stream_response") is True:
-                size = f"{len(outcome.raw):,} bytes"
+                size = counted(len(outcome.raw), "byte")
                 return replace(outcome, status="success", reason=f"a streaming workflow answered: {size}, in .raw")
         return outcome
 

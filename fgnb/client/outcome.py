@@ -25,6 +25,7 @@ from typing import Any
 from fgnb import jsontext
 from fgnb.client.pace import Pace
 from fgnb.client.refusal import error_body, hint, message_of, nothing_ran
+from fgnb.counted import counted
 from fgnb.errors import ServiceError
 from fgnb.wire import REQUEST_ID_HEADER, Response, SyncExecution, parse
 
@@ -179,4 +180,4 @@ def _unreadable(response: Response) -> str:
         return "the answer is empty"
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     said = f" but {kind}" if kind and kind != "application/json" else ""
-    return f"the answer is not JSON{said}, {len(response.body):,} bytes"
+    return f"the answer is not JSON{said}, {counted(len(response.body), 'byte')}"

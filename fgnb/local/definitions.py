@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from fgnb.counted import counted
 from fgnb.definition import name_of, read_definition, struct_problems
 from fgnb.errors import DefinitionError, Problem, did_you_mean
 from fgnb.local.conditions import Condition, compile_condition
@@ -69,7 +70,7 @@ def compile_definition(raw: Any, options: Options = DEFAULTS) -> Plan:
         problems += [each for each in compiler.problems if not _is_guess(each.path, reading.guessed)]
     problems.sort(key=_place)
     if len(problems) > MAX_PROBLEMS:
-        more = Problem("$", f"{len(problems) - MAX_PROBLEMS:,} more problems")
+        more = Problem("$", counted(len(problems) - MAX_PROBLEMS, "more problem"))
         problems = [*problems[:MAX_PROBLEMS], more]
     raise DefinitionError(problems, name=name_of(raw))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fgnb import jsontext, yamltext
+from fgnb.counted import counted
 from fgnb.errors import ConfigError, DefinitionError, InputError, Problem, SyntaxProblem
 from fgnb.lines import Lines
 from fgnb.local.definitions import compile_definition
@@ -95,12 +96,12 @@ def load_definition(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"a definition is a file or a mapping, not a {type(source).__name__}")
     name = compile_definition(value).definition.name
     for problem in misspelt(value):
-        warnings.warn(f"workflow '{name}': {problem}", UserWarning, stacklevel=_callers_level())
+        warnings.warn(f"workflow '{name}': {problem}", UserWarning, stacklevel=callers_level())
     definition: dict[str, Any] = value
     return definition
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """Return the stack level, as warnings count it, of the first caller outside of this package."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fgnb."):
@@ -198,7 +199,7 @@ def load_definitions(folder: str | Path) -> list[dict[str, Any]]:
     bad = [file for file in checked if file.problems]
     if bad:
         lines = [f"  {file.located(problem)}" for file in bad for problem in file.problems]
-        title = f"{len(bad)} of the {len(checked)} files in the folder {folder} can't be served"
+        title = f"{len(bad):,} of {counted(len(checked), 'file')} in the folder {folder} can't be served"
         raise ConfigError("\n".join([title, *lines]))
     return [file.definition for file in checked if file.definition is not None]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
+from fgnb.counted import counted
 from fgnb.errors import InputError, RunInterrupted, SweepInterrupted, SweepStopped, SyntaxProblem
 from fgnb.notebook import body, code
 from fgnb.notebook.arguments import Given
@@ -256,7 +257,7 @@ def _sweep(order: Order, session: Session, shell: InteractiveShell, namespace: M
         raise
     _keep(given, shell, runs)
     if job.interrupted:
-        message = f"{order.workflow}: the sweep was interrupted after {len(runs):,} runs"
+        message = f"{order.workflow}: the sweep was interrupted after {counted(len(runs), 'run')}"
         told = f"; {given.out} has them" if given.out is not None else ""
         raise SweepInterrupted(message + told, runs)
     return None if given.quiet else _value(order, runs)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from fgnb.background import SLICE, BackgroundLoop
+from fgnb.counted import counted
 from fgnb.errors import FgnbError, InputError, did_you_mean
 from fgnb.notebook.comms import keep_order
 from fgnb.notebook.controls import alert
@@ -321,7 +322,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self._displays.append(display(self._bundle(), raw=True, display_id=True))  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
-        return f"<Explorer of {len(self._ids):,} runs, {len(self.table.chosen):,} selected>"
+        return f"<Explorer of {counted(len(self._ids), 'run')}, {len(self.table.chosen):,} selected>"
 
 
 def _inside(widget: Any) -> Iterator[Any]:

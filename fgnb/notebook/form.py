@@ -18,6 +18,7 @@ from typing import Any
 
 import ipywidgets
 
+from fgnb.counted import counted
 from fgnb.errors import FgnbError, InputError
 from fgnb.local.expressions import MISSING
 from fgnb.notebook import form_code, form_outcome, jsonschema
@@ -387,7 +388,7 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return {**bundle, **own}
 
     def __repr__(self) -> str:
-        return f"<Form of {self._workflow}: {len(self.leaves())} fields, {len(self.runs)} runs>"
+        return f"<Form of {self._workflow}: {counted(len(self.leaves()), 'field')}, {counted(len(self.runs), 'run')}>"
 
 
 def _input(value: Any) -> dict[str, Any]:

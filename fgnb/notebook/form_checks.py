@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fgnb.counted import counted
 from fgnb.errors import InputError
 from fgnb.notebook.fields.compound import UnionField
 from fgnb.notebook.fields.field import Field
@@ -80,5 +81,4 @@ class Checks:
             return None
         names = list(dict.fromkeys(name for name, _ in problems))
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        return f"{count}: {', '.join(names[:NAMED])}{more}"
+        return f"{counted(len(problems), 'problem')}: {', '.join(names[:NAMED])}{more}"

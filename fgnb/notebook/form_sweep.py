@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from fgnb import wiring
+from fgnb.counted import counted
 from fgnb.errors import FgnbError, InputError, SweepStopped
 from fgnb.notebook.controls import alert_line, line
 from fgnb.notebook.fields.field import called
@@ -229,9 +230,9 @@ class SweepPanel:
         if problem is not None:
             self._told.value = alert_line(problem)
         elif self._asking:
-            self._told.value = alert_line(f"That starts {count:,} runs. Really?")
+            self._told.value = alert_line(f"That starts {counted(count, 'run')}. Really?")
         else:
-            told = blocked if count and blocked else f"{count:,} runs" if count else ""
+            told = blocked if count and blocked else counted(count, "run") if count else ""
             self._told.value = line(told or "", html.MUTED)
         inside = [self._add, self._go, *([self._no] if self._asking else []), self._told]
         if list(self._buttons.children) != inside:
@@ -246,7 +247,7 @@ class SweepPanel:
             count = len(listed(field, text))
         except InputError as error:
             return alert_line(str(error).splitlines()[0])
-        return line(f"{count:,} {'value' if count == 1 else 'values'}", html.MUTED)
+        return line(counted(count, "value"), html.MUTED)
 
 
 def listed(field: Leaf, text: str) -> list[Any]:

@@ -15,6 +15,7 @@ import ipywidgets
 
 from fgnb import wiring
 from fgnb.background import SLICE, BackgroundLoop
+from fgnb.counted import counted
 from fgnb.errors import FgnbError, InputError
 from fgnb.notebook.form_runs import LastRuns
 from fgnb.notebook.form_sweep import CHECKED, SweepPanel, explored, follow, listed
@@ -273,7 +274,8 @@ class Work:
             return ""
         last = self._done[-1]
         if isinstance(last, RunSet):
-            return f"{len(last):,} runs: {', '.join(f'{count:,} {status}' for status, count in last.counts.items())}"
+            counts = ", ".join(f"{count:,} {status}" for status, count in last.counts.items())
+            return f"{counted(len(last), 'run')}: {counts}"
         return f"run {len(self.runs)}: {last.status} after {elapsed_text(last.elapsed)}"
 
     def _compare(self, one: Run, other: Run) -> None:

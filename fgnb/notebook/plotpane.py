@@ -104,7 +104,7 @@ class PlotPane(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         plot, x, y = _PLOTS[kind], self.across.value, self.up.value
         wanted = [name for name, has in ((x, plot.across), (y, plot.up)) if has and name not in runs.frame.columns]
         if wanted:  # a part of the runs may have no such output at all
-            told = f"None of these {len(runs):,} runs has {wanted[0]}: choose another column, or filter otherwise."
+            told = f"None of these runs has {wanted[0]}: choose another column, or filter otherwise."
             self.shown.value = html.frame_box(html.muted(told), html.OTHER_COLOUR)
             return
         told = kind + (f" ({y} over {x})" if plot.up else f" ({plot.across} {x})" if plot.across else "")

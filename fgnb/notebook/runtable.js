@@ -429,7 +429,8 @@ class View {
   tell() {
     const all = this.store.rows, some = this.order.length;
     const number = (value) => value.toLocaleString("en-US");
-    const passing = some === all ? `${number(all)} ${all === 1 ? "run" : "runs"}` : `${number(some)} of ${number(all)} runs`;
+    const runs = `${number(all)} ${all === 1 ? "run" : "runs"}`;
+    const passing = some === all ? runs : `${number(some)} of ${runs}`;
     const text = `${passing}, ${number(this.chosen.size)} selected`;
     if (this.told.textContent !== text) this.told.textContent = text;
     this.selectAll.disabled = some === 0;

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from fgnb.counted import counted
 from fgnb.render import html
 from fgnb.render.listing import Table, listing
 from fgnb.render.run import elapsed_text
@@ -25,7 +26,7 @@ VALUES = 4  # of them
 def show(comparison: RunComparison) -> dict[str, str]:
     """Return the comparison as a MIME bundle."""
     shown = list(comparison.rows)[:ROWS]
-    more = f"… {len(comparison) - ROWS:,} more paths; see .frame" if len(comparison) > ROWS else ""
+    more = f"… {counted(len(comparison) - ROWS, 'more path')}; see .frame" if len(comparison) > ROWS else ""
     few = len(comparison.runs) <= SIDE_BY_SIDE
     table = _by_run(comparison, shown, more) if few else _by_value(comparison, shown, more)
     return listing(_title(comparison), table, notes=comparison.notes)
@@ -33,9 +34,9 @@ def show(comparison: RunComparison) -> dict[str, str]:
 
 def _title(comparison: RunComparison) -> str:
     names = list(dict.fromkeys(run.workflow for run in comparison.runs))
-    what = f"{len(comparison.runs):,} runs of {' and '.join(names)}"
+    what = f"{counted(len(comparison.runs), 'run')} of {' and '.join(names)}"
     count = len(comparison.changed)
-    return f"{what} differ in {count} {'path' if count == 1 else 'paths'}" if count else f"{what} do not differ"
+    return f"{what} differ in {counted(count, 'path')}" if count else f"{what} do not differ"
 
 
 def _by_run(comparison: RunComparison, shown: Sequence[str], more: str) -> Table:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from fgnb import jsontext
+from fgnb.counted import counted
 from fgnb.deployment import Change, Deployment
 from fgnb.render import html
 from fgnb.render.text import cut, one_line, room
@@ -30,7 +31,7 @@ def show(deployment: Deployment) -> dict[str, str]:
     """Return the deployment as a MIME bundle."""
     shown = deployment.changes[:ROWS]
     more = len(deployment.changes) - len(shown)
-    notes = [f"… {more:,} more changes"] if more else []
+    notes = [f"… {counted(more, 'more change')}"] if more else []
     notes += [f"the order of {path} differs, which means nothing" for path in deployment.reordered]
     width = room()
     lines = [cut(one_line(_title(deployment)), width)]
@@ -65,7 +66,7 @@ def _title(deployment: Deployment) -> str:
     if deployment.dry_run:
         parts[0] += " (dry run)"
     if deployment.action == "update":
-        parts.append(f"{count:,} {'change' if count == 1 else 'changes'}")
+        parts.append(counted(count, "change"))
     if deployment.id is not None:
         parts.append(f"id {deployment.id}")
     return ", ".join(parts)

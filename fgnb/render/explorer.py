@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from fgnb.counted import counted
 from fgnb.errors import InputError
 from fgnb.render import html
 from fgnb.render.drawing import cell_label
@@ -35,7 +36,7 @@ def heading(runs: RunSet, note: str, progress: Progress | None = None) -> str:
     """
     names = runs.workflows
     several = f"{', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
-    count = f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
+    count = counted(len(runs), "run")
     title = html.span(f"{count} of {several}" if names else "no runs", "font-weight:600")
     counts = ", ".join(f"{number:,} {status}" for status, number in runs.counts.items())
     told = [title, html.muted(counts)] if counts else [title]
@@ -63,8 +64,9 @@ def errors_html(runs: RunSet) -> str:
     """Return where runs fail: the workflow drawn with the share of failures at each node, and how often what failed."""
     failed = len(runs) - runs.counts.get("success", 0)
     if not failed:
-        return html.frame_box(html.muted(f"None of the {len(runs):,} runs failed."), html.status_colour("success"))
-    parts = [f"<div>{html.span(f'{failed:,} of {len(runs):,} runs did not succeed', 'font-weight:600')}</div>"]
+        return html.frame_box(html.muted("None of the runs failed."), html.status_colour("success"))
+    told = f"{failed:,} of {counted(len(runs), 'run')} did not succeed"
+    parts = [f"<div>{html.span(told, 'font-weight:600')}</div>"]
     names = runs.workflows
     if len(names) == 1:
         parts.append(graph_html(runs))
@@ -85,14 +87,14 @@ def graph_html(runs: RunSet) -> str:
 
 def _kinds(runs: RunSet) -> str:
     """Return a table of what failed; runs without a node error count by their status."""
-    counted: Counter[tuple[str, str]] = Counter()
+    numbers: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
     for run in runs:
         if run.ok:
             continue
         first = {(error.node, error.error_type or ""): error.error_message for error in reversed(run.node_errors)}
         for kind, message in (first or {("", run.status): run.reason or ""}).items():
-            counted[kind] += 1
+            numbers[kind] += 1
             examples.setdefault(kind, message)
     rows = [
         (
@@ -102,9 +104,9 @@ def _kinds(runs: RunSet) -> str:
             f"{count / len(runs):.1%}",
             html.words(message_line(examples[node, kind], MESSAGE)),
         )
-        for (node, kind), count in counted.most_common(KINDS)
+        for (node, kind), count in numbers.most_common(KINDS)
     ]
-    more = f"… {len(counted) - KINDS:,} more kinds; see .errors" if len(counted) > KINDS else ""
+    more = f"… {counted(len(numbers) - KINDS, 'more kind')}; see .errors" if len(numbers) > KINDS else ""
     note = f"<div>{html.muted(more)}</div>" if more else ""
     return html.table(rows, head=["node", "type", "runs", "of all", "for example"]) + note
 
@@ -118,4 +120,4 @@ def saved(runs: RunSet, note: str) -> dict[str, str]:
 def plot_alt(what: str, runs: RunSet) -> str:
     """Return what a plot shows, for those who don't see it."""
     counts = ", ".join(f"{number:,} {cell_label(status)}" for status, number in runs.counts.items())
-    return f"{what} of {len(runs):,} runs: {counts}"
+    return f"{what} of {counted(len(runs), 'run')}: {counts}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fgnb.counted import counted
 from fgnb.deployment import Workflow
 from fgnb.render import html, svg
 from fgnb.render.graph_boxes import Panel, panel_of
@@ -85,8 +86,9 @@ class Graph(Shown):
                 for failure in self.failures[:FAILURES]
             ]
             parts.append(html.table(rows, head=["node", "failed", "message"]))
-        if len(self.failures) > FAILURES:
-            parts.append(f"<div>{html.muted(f'… {len(self.failures) - FAILURES:,} more nodes; see .failures')}</div>")
+        if (more := len(self.failures) - FAILURES) > 0:
+            note = f"… {counted(more, 'more node')}; see .failures"
+            parts.append(f"<div>{html.muted(note)}</div>")
         return html.frame_box("".join(parts), html.OTHER_COLOUR)
 
     def to_text(self) -> str:
@@ -102,7 +104,7 @@ class Graph(Shown):
 
     def _alt(self) -> str:
         nodes = list(self.chain.nodes)
-        told = f"workflow {one_line(self.name)}, {len(nodes)} {'state' if len(nodes) == 1 else 'states'}"
+        told = f"workflow {one_line(self.name)}, {counted(len(nodes), 'state')}"
         told += f": {', '.join(one_line(node.id) for node in nodes[:20])}{', …' if len(nodes) > 20 else ''}"
         for failure in self.failures[:3]:
             told += f"; failed at {failure.node}: {one_line(failure.message)}"
@@ -111,7 +113,7 @@ class Graph(Shown):
     def __repr__(self) -> str:
         count = sum(1 for _ in self.chain.walk())
         failed = f", failed at {', '.join(failure.node for failure in self.failures[:3])}" if self.failures else ""
-        return f"<Graph of {self.name}, {count} {'node' if count == 1 else 'nodes'}{failed}>"
+        return f"<Graph of {self.name}, {counted(count, 'node')}{failed}>"
 
 
 def show(graph: Graph) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from rich.cells import cell_len, get_character_cell_size
 
+from fgnb.counted import counted
 from fgnb.render.graph_marks import Mark, Marks
 from fgnb.render.graph_model import Chain, Edge, Node
 from fgnb.render.layout import Link, Point, layered
@@ -184,7 +185,7 @@ def _place(panel: Panel, nodes: Sequence[Node], chain: Chain, marks: Marks, top:
         )
     if more <= 0:
         return placed.width, placed.height
-    told = f"{more:,} more ways are not drawn"
+    told = f"{counted(more, 'more way')} not drawn"
     panel.captions.append(((0.0, top + placed.height + 4), Line(told, "quiet", told)))
     return placed.width, placed.height + LINE + 4
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from fgnb.counted import counted
 from fgnb.local.execution import ROOM, VISIT, Place, Visit
 from fgnb.render.graph_model import Chain, Edge, Node
 from fgnb.render.messages import message_line
@@ -126,7 +127,7 @@ def of_runs(chain: Chain, runs: Iterable[Run]) -> Marks:
         for id, number in failed.most_common()
     )
     counts = ", ".join(f"{number:,} {status}" for status, number in in_order(statuses).items())
-    notes = [f"{total:,} {'run' if total == 1 else 'runs'}{': ' if counts else ''}{counts}"]
+    notes = [f"{counted(total, 'run')}{': ' if counts else ''}{counts}"]
     notes += [f"{id} is not in this definition" for id in failed if id not in known]
     return Marks(nodes=marks, failures=failures, notes=tuple(notes))
 
@@ -238,7 +239,7 @@ def _mark(stay: _Stay, what: str) -> Mark:
         notes.append(f"↻ {len(stay.attempts):,} attempts")
     if stay.parts:
         inside = len({visit.place for visit in stay.parts})
-        notes.append(f"{inside:,} {what if inside == 1 else what + 's'}")
+        notes.append(counted(inside, what))
     look: Look = "passed"
     if failed:
         look = "failed"

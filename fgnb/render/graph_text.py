@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
+from fgnb.counted import counted
 from fgnb.render.graph_boxes import APART, GLYPHS, NOTHING, PLAIN
 from fgnb.render.graph_marks import Marks
 from fgnb.render.graph_model import Chain, Edge, Node
@@ -35,7 +36,7 @@ def tree(title: str, chain: Chain, marks: Marks, width: int = WIDTH) -> str:
     if not chain.nodes:
         lines.append(f"  {NOTHING}")
     if len(lines) > LINES:
-        lines = [*lines[: LINES - 1], f"… {len(lines) - LINES + 1:,} more lines"]
+        lines = [*lines[: LINES - 1], f"… {counted(len(lines) - LINES + 1, 'more line')}"]
     return "\n".join(cut(line, width) for line in lines)
 
 

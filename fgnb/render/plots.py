@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fgnb.counted import counted
 from fgnb.errors import InputError
 from fgnb.render.drawing import (
     BINS,
@@ -212,4 +213,4 @@ class Plots:
 
     def _title(self) -> str:
         names = self._frame["workflow"].unique().tolist()
-        return plain(f"{len(self._runs):,} runs of {', '.join(names[:3])}", 80)
+        return plain(f"{counted(len(self._runs), 'run')} of {', '.join(names[:3])}", 80)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from fgnb.counted import counted
 from fgnb.render import html
 from fgnb.render.text import broken, room
 from fgnb.render.value import value_html, value_lines
@@ -15,7 +16,7 @@ MAX_BODY = 4000  # characters of a body that are shown
 def show(preview: Preview) -> dict[str, str]:
     """Return the preview as a MIME bundle."""
     title = f"dry run of {preview.workflow}: nothing was sent"
-    facts = [f"{preview.size:,} bytes", f"answer within {preview.timeout:g} s"]
+    facts = [counted(preview.size, "byte"), f"answer within {preview.timeout:g} s"]
     facts += [f"tag {name} {value}" for name, value in preview.tags.items()]
     head = [f"{preview.method} {preview.url}", *(f"{name}: {value}" for name, value in preview.headers.items())]
     body = json.dumps(preview.body, ensure_ascii=False, indent=2)
@@ -32,7 +33,7 @@ def show(preview: Preview) -> dict[str, str]:
         told = (
             "a sweep over as many inputs as there come"
             if preview.total is None
-            else f"a sweep over {preview.total:,} inputs"
+            else f"a sweep over {counted(preview.total, 'input')}"
         )
         told += ", the first of them:" if preview.inputs else ""
         lines += [

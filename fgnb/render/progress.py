@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from fgnb.counted import counted
 from fgnb.render import html
 from fgnb.render.run import elapsed_text
 from fgnb.render.text import WIDTH, cut, one_line
@@ -33,13 +34,15 @@ def _parts(progress: Progress) -> list[str]:
     parts: list[str] = [progress.state] if progress.state in _STATES else []
     ended = progress.done + progress.skipped
     if progress.over:
-        parts.append(f"{progress.done:,} runs in {elapsed_text(progress.elapsed)}")
+        parts.append(f"{counted(progress.done, 'run')} in {elapsed_text(progress.elapsed)}")
     elif progress.total:
         parts.append(f"{ended:,} of {progress.total:,} ({ended / progress.total:.0%})")
     else:
-        parts.append(f"{progress.done:,} runs")
-    if progress.skipped:
-        parts.append(f"{progress.skipped:,} done before")
+        parts.append(counted(progress.done, "run"))
+    if done_before := progress.skipped - progress.unknown_before:
+        parts.append(f"{done_before:,} done before")
+    if progress.unknown_before:
+        parts.append(f"{progress.unknown_before:,} unknown before")
     parts += [f"{count:,} {one_line(status)}" for status, count in progress.counts.items() if status != "success"]
     if not progress.over:
         parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 100 else f"{progress.rate:.3g}/s")
@@ -61,7 +64,8 @@ def _html(progress: Progress) -> str:
     ended = progress.done + progress.skipped
     # Of an unknown total, half of the bar is told as done: it must not look like the end.
     total = max(progress.total or (ended if progress.over else 2 * ended), ended, 1)
-    shares = [(html.OTHER_COLOUR, progress.skipped)]
+    shares = [(html.OTHER_COLOUR, progress.skipped - progress.unknown_before)]
+    shares += [(html.status_colour("unknown"), progress.unknown_before)]
     shares += [(html.status_colour(status), count) for status, count in progress.counts.items()]
     bars = "".join(
         f'<div style="background:{colour};width:{100 * count / total:.3f}%"></div>' for colour, count in shares if count

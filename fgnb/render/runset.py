@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fgnb.counted import counted
 from fgnb.render import html
 from fgnb.render.listing import Table, listing
 from fgnb.render.messages import message_line
@@ -22,7 +23,7 @@ def show(runs: RunSet, rows: int = ROWS) -> dict[str, str]:
     counts = ", ".join(f"{count:,} {status}" for status, count in runs.counts.items())
     names = runs.workflows
     single = len(names) == 1  # and then not repeated in each row
-    title = f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}{f' of {names[0]}' if single else ''}: {counts}"
+    title = f"{counted(len(runs), 'run')}{f' of {names[0]}' if single else ''}: {counts}"
     told = [cells_of(run) for run in runs[:rows]]
     cells = [
         (

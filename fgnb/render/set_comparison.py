@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fgnb.counted import counted
 from fgnb.render import html
 from fgnb.render.comparison import cell_text, html_value
 from fgnb.render.listing import Table, listing
@@ -24,8 +25,10 @@ def show(comparison: SetComparison) -> dict[str, str]:
     counts = comparison.counts
     names = list(dict.fromkeys(run.workflow for runs in (comparison.before, comparison.after) for run in runs))
     told = [f"{counts[name]:,} {name}" for name in ("equal", "changed")]
-    told += [f"{counts[name]:,} {name}" for name in ("regressions", "fixes", "unmatched") if counts[name]]
-    title = f"{counts['pairs']:,} pairs of runs of {' and '.join(names)}: {', '.join(told)}"
+    told += [counted(counts["regressions"], "regression")] if counts["regressions"] else []
+    told += [counted(counts["fixes"], "fix", "fixes")] if counts["fixes"] else []
+    told += [f"{counts['unmatched']:,} unmatched"] if counts["unmatched"] else []
+    title = f"{counted(counts['pairs'], 'pair')} of runs of {' and '.join(names)}: {', '.join(told)}"
     tables = [_flipped(comparison), _paths(comparison)]
     if comparison.differences:
         tables.append(_groups(comparison))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fgnb.counted import counted
 from fgnb.local.execution import Visit
 from fgnb.render import html
 from fgnb.render.listing import Table, listing
@@ -17,7 +18,7 @@ _HEAD = ("state", "at", "attempt", "status", "ms", "input", "output or error")
 def show(trace: Trace) -> dict[str, str]:
     """Return the trace as a MIME bundle."""
     count = len(trace)
-    title = f"execution {trace.execution_id}, {count:,} {'attempt' if count == 1 else 'attempts'} at states"
+    title = f"execution {trace.execution_id}, {counted(count, 'attempt')} at states"
     shown = trace.visits[:ROWS]
     rows = [_cells(visit) for visit in shown]
     cells = [

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from fgnb import jsontext
+from fgnb.counted import counted
 from fgnb.render import html
 from fgnb.render.text import columns, cut, one_line
 from fgnb.runs.redact import is_secret, masked_text
@@ -91,7 +92,7 @@ def _headings(items: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _more(count: int, shown: int, what: str) -> str:
-    return f"… {count - shown:,} more {what}" if count > shown else ""
+    return f"… {counted(count - shown, f'more {what}')}" if count > shown else ""
 
 
 def value_html(value: Any) -> str:
@@ -133,15 +134,15 @@ class _Writer:
     def _content(self, value: dict[str, Any] | list[Any], depth: int) -> str:
         if isinstance(value, dict):
             rows = [(_key(key), self.member(key, member, depth)) for key, member in islice(value.items(), MAX_ROWS)]
-            return html.table(rows) + _note(_more(len(value), MAX_ROWS, "keys"))
+            return html.table(rows) + _note(_more(len(value), MAX_ROWS, "key"))
         if is_table(value):
             return self._table(value, depth)
         if not any(isinstance(item, (dict, list)) for item in islice(value, MAX_ROWS)):
             items = ", ".join(self.value(item, depth + 1) for item in islice(value, MAX_ROWS))
-            more = f", {html.muted(_more(len(value), MAX_ROWS, 'items'))}" if len(value) > MAX_ROWS else ""
+            more = f", {html.muted(_more(len(value), MAX_ROWS, 'item'))}" if len(value) > MAX_ROWS else ""
             return f"{html.muted('[')}{items}{more}{html.muted(']')}"
         rows = [(html.muted(str(number)), self.value(item, depth + 1)) for number, item in _first(value)]
-        return html.table(rows) + _note(_more(len(value), MAX_ROWS, "items"))
+        return html.table(rows) + _note(_more(len(value), MAX_ROWS, "item"))
 
     def member(self, key: str, member: Any, depth: int) -> str:
         return html.muted(HIDDEN) if _hides(key, member) else self.value(member, depth + 1)
@@ -168,7 +169,7 @@ class _Writer:
             for number, item in _first(items)
         ]
         table = html.table(rows, head=["", *(cut(key, 40) for key in shown)])
-        notes = (_more(len(heads), len(shown), "columns"), _more(len(items), MAX_ROWS, "rows"))
+        notes = (_more(len(heads), len(shown), "column"), _more(len(items), MAX_ROWS, "row"))
         return table + "".join(map(_note, notes))
 
 
@@ -186,9 +187,7 @@ def _note(text: str) -> str:
 
 def _summary(value: dict[str, Any] | list[Any]) -> str:
     """Say what is folded: how much, and how it begins."""
-    count = len(value)
-    what = ("key" if isinstance(value, dict) else "item") + ("" if count == 1 else "s")
-    return f"{count:,} {what}  {compact(value, 60)}"
+    return f"{counted(len(value), 'key' if isinstance(value, dict) else 'item')}  {compact(value, 60)}"
 
 
 def value_lines(value: Any, *, indent: str = "", width: int = 100) -> list[str]:
@@ -198,15 +197,15 @@ def value_lines(value: Any, *, indent: str = "", width: int = 100) -> list[str]:
     if isinstance(value, dict) and value:
         shown = islice(value.items(), MAX_ROWS)
         rows = [(cut(key, 40), HIDDEN if _hides(key, member) else compact(member, room)) for key, member in shown]
-        more = _more(len(value), MAX_ROWS, "keys")
+        more = _more(len(value), MAX_ROWS, "key")
     elif is_table(value):
         heads = _headings(value)[:MAX_COLUMNS]
         rows = [tuple(cut(key, 24) for key in heads)]
         rows += [tuple(_cell(item, key) for key in heads) for item in value[:MAX_ROWS]]
-        more = _more(len(value), MAX_ROWS, "rows")
+        more = _more(len(value), MAX_ROWS, "row")
     elif isinstance(value, list) and value:
         rows = [(f"[{number}]", compact(item, room)) for number, item in _first(value)]
-        more = _more(len(value), MAX_ROWS, "items")
+        more = _more(len(value), MAX_ROWS, "item")
     else:
         return [indent + compact(value, room)]
     return columns(rows, indent=indent, width=width) + ([indent + more] if more else [])

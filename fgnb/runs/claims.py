@@ -47,13 +47,15 @@ class Opening(NamedTuple):
 class Claim(NamedTuple):
     """Whose a run is: `row` is its record, None if it could not be written.
 
-    If it is not `ours`, the record stands for an input that somebody has sent or is about to send.
-    If it is `plain`, nothing of what is sent had to be masked.
+    If it is not `ours`, the record stands for an input that somebody has sent or is about to send, and
+    if it is `unknown`, it does not tell how that ended. If it is `plain`, nothing of what is sent had to
+    be masked.
     """
 
     row: int | None
     ours: bool = True
     plain: bool = False
+    unknown: bool = False
 
 
 # Each statement is one for all rows: Python lets go of the GIL at each, and in a process that computes besides, it may
@@ -91,11 +93,11 @@ def begin(database: sqlite3.Connection, owners: Owners, openings: Sequence[Openi
     records: list[tuple[Any, ...]] = []
     for opening, place in zip(openings, places, strict=True):
         if place is not None and place in taken:
-            claims.append(Claim(taken[place], ours=False))
+            claims.append(taken[place])
             continue
         row += 1
         if place is not None:
-            taken[place] = row
+            taken[place] = Claim(row, ours=False, unknown=True)
         input = mask_json(opening.input)
         headers = None if opening.headers is None else _masked(opening.headers)
         tags = None if opening.tags is None else _masked(opening.tags)
@@ -133,10 +135,10 @@ def _places(database: sqlite3.Connection, openings: Sequence[Opening]) -> list[_
 
 def _standing(
     database: sqlite3.Connection, owners: Owners, openings: Sequence[Opening], places: Sequence[_Place | None]
-) -> dict[_Place, int]:
+) -> dict[_Place, Claim]:
     """Return the records that stand, by place; one of what never ran, or is to be tried again, gives up its place."""
     wanted = {place: opening for place, opening in zip(places, openings, strict=True) if place is not None}
-    taken: dict[_Place, int] = {}
+    taken: dict[_Place, Claim] = {}
     given_up: list[tuple[int]] = []
     for *place, row, status, owner in _execute(database, _STANDING, list(wanted)):
         found: _Place = tuple(place)
@@ -144,7 +146,7 @@ def _standing(
         if status in NEVER_RAN or again:
             given_up.append((row,))
         else:
-            taken[found] = row
+            taken[found] = Claim(row, ours=False, unknown=status in (None, "unknown"))
     _execute(database, "UPDATE runs SET key = NULL WHERE id IN (VALUES {})", given_up)
     return taken
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from fgnb.counted import counted
 from fgnb.errors import InputError
 from fgnb.paths import format_path
 from fgnb.runs import explain
@@ -214,7 +215,7 @@ class RunComparison(Comparison):
         return len(self.rows)
 
     def __repr__(self) -> str:
-        return f"<RunComparison of {len(self.runs)} runs: {len(self)} paths>"
+        return f"<RunComparison of {counted(len(self.runs), 'run')}: {counted(len(self), 'path')}>"
 
 
 def run_differences(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fgnb.counted import counted
 from fgnb.errors import InputError
 from fgnb.runs import explain
 from fgnb.runs.compare import Comparison, run_differences
@@ -247,8 +248,8 @@ class SetComparison(Comparison):
     def __repr__(self) -> str:
         counts = self.counts
         return (
-            f"<SetComparison of {counts['pairs']} pairs: {counts['changed']} changed,"
-            f" {counts['regressions']} regressions, {counts['fixes']} fixes>"
+            f"<SetComparison of {counted(counts['pairs'], 'pair')}: {counts['changed']:,} changed,"
+            f" {counted(counts['regressions'], 'regression')}, {counted(counts['fixes'], 'fix', 'fixes')}>"
         )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fgnb.background import BackgroundLoop, forget_in_child
+from fgnb.counted import counted
 from fgnb.errors import HistoryError, HistoryWarning, InputError, did_you_mean
 from fgnb.runs import claims
 from fgnb.runs.claims import Claim, Opening
@@ -181,8 +182,8 @@ class History:
                 assert made is not None  # noqa: S101
                 return made
             number: int = found[0]
-            counted = "SELECT count(*) FROM runs WHERE sweep = ? AND key IS NOT NULL"
-            count = database.execute(counted, (number,)).fetchone()[0]
+            having = "SELECT count(*) FROM runs WHERE sweep = ? AND key IS NOT NULL"
+            count = database.execute(having, (number,)).fetchone()[0]
             if (found[1], found[2]) != (workflow, connection):
                 raise InputError(
                     f"the sweep '{name}' is of {found[1]} at {found[2]}, not of {workflow} at {connection}:"
@@ -190,7 +191,7 @@ class History:
                 )
             if count and not resume:
                 raise InputError(
-                    f"a sweep '{name}' has {count:,} runs in the history: resume=True goes on with it,"
+                    f"a sweep '{name}' has {counted(count, 'run')} in the history: resume=True goes on with it,"
                     " or take another name"
                 )
             return number
@@ -282,7 +283,7 @@ class History:
             records: dict[int, Record] = {record[0]: record for record in database.execute(query, list(rows))}
             missing = [row for row in rows if row not in records]
             if missing:
-                raise HistoryError(f"{len(missing):,} runs have been deleted from the history {self.path} meanwhile")
+                raise HistoryError(f"the history {self.path} lacks {counted(len(missing), 'run')}, deleted meanwhile")
             owners = self._owners
             assert owners is not None  # noqa: S101  # made by `_reading`
             return [run_of(records[row], lambda owner: owners.told(database, owner)) for row in rows]

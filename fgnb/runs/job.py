@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fgnb import wiring
 from fgnb.background import SLICE
+from fgnb.counted import counted
 from fgnb.errors import FgnbError, SweepStopped
 from fgnb.runs.feed import Feed
 from fgnb.runs.inputs import Inputs
@@ -221,7 +222,7 @@ class Job(Watched):
         runs = self.runs
         if isinstance(error, FgnbError) and not len(runs):
             raise error
-        raise SweepStopped(f"the sweep stopped after {len(runs):,} runs: {error}", runs) from error
+        raise SweepStopped(f"the sweep stopped after {counted(len(runs), 'run')}: {error}", runs) from error
 
     def __repr__(self) -> str:
         progress = self.progress

@@ -28,7 +28,9 @@ class Progress:
         failed: those of them that the workflow or the service failed: every status but ``success``,
             ``unknown`` and ``cancelled``.
         counts: those that have ended, by status, in the order of `fgnb.runs.run.STATUSES`.
-        skipped: inputs that had a record before.
+        skipped: inputs that had a record before, and were not sent.
+        unknown_before: those of them whose record does not tell how the run ended; `resume="retry-unknown"`
+            sends them again, unless another process has them under way.
         total: inputs in all, or None where that is not known.
         under_way: runs that have been sent and have not ended.
         elapsed: seconds since the start.
@@ -43,6 +45,7 @@ class Progress:
     failed: int
     counts: Mapping[str, int]
     skipped: int
+    unknown_before: int
     total: int | None
     under_way: int
     elapsed: float
@@ -75,6 +78,7 @@ class Meter:
         self._done = 0
         self._began = 0
         self._skipped = 0
+        self._unknown_before = 0
         self._points: deque[tuple[float, int]] = deque([(self._start, 0)])
 
     def began(self) -> None:
@@ -86,9 +90,10 @@ class Meter:
         self._done += 1
         self._counts[status] = self._counts.get(status, 0) + 1
 
-    def skipped(self) -> None:
-        """Count an input that has a record already."""
+    def skipped(self, *, unknown: bool = False) -> None:
+        """Count an input that has a record already; `unknown` if that does not tell how the run ended."""
         self._skipped += 1
+        self._unknown_before += unknown
 
     def now(self, state: State = "running", *, note: str = "") -> Progress:
         """Return how far it is; once `state` is an end, the time stands still."""
@@ -109,6 +114,7 @@ class Meter:
             failed=sum(count for status, count in counts.items() if status not in _NOT_FAILED),
             counts=counts,
             skipped=self._skipped,
+            unknown_before=self._unknown_before,
             total=self._total,
             under_way=max(0, self._began - self._done),
             elapsed=at - self._start,

@@ -13,14 +13,16 @@ texts are masked, and numbers count something. Of objects and lists the leaves a
 and null never are.
 
 A text is masked in part, whatever its key, where it holds ``Bearer …``, a JSON Web Token, a private key in
-PEM, the password of a URL, or the signature of a signed request. A text that is itself a JSON object, as
-a function's failure is, is masked like one.
+PEM, the password of a URL, or a value behind such a key: ``"password": "…"`` as in JSON or Python, however
+often it was quoted, ``password: '…'``, ``password=…``. Words after a bare ``password:`` are a sentence's. A
+text that is itself a JSON object, as a function's failure is, is masked like one.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -47,10 +49,20 @@ _IN_TEXTS = re.compile(
     r"(?P<before>\b[Bb]earer +)[\w.~+/-]{8,}=*"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|\Z)"
-    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"
-    r"|(?P<signed>\bSignature=)[0-9A-Fa-f]{16,}",
+    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)",
     re.DOTALL,
 )
+# A key within a text with what leads to its value; a text in a text has backslashes before its quotes.
+_KEY = re.compile(
+    r"(?:(?P<mark>\\{0,7}+[\"'])(?P<quoted>[^\"'\\]{1,64}+)(?P=mark)|(?<![\w.-])(?P<plain>[\w.-]{1,64}+))"
+    r"(?P<sign>\s{0,99}+(?::|={1,3}+>?)\s{0,99}+)"
+)
+_VALUE = re.compile(
+    r"(?P<mark>\\{0,7}+[\"'])(?P<text>.*?)(?:(?<!\\)(?P=mark)|\Z)"
+    r"|(?P<bare>[\[{][^\]}]*[\]}]?|[^\s,;&=<>()\[\]{}\"'\\][^\s,;&<>()\[\]{}\"'\\]*)",
+    re.DOTALL,
+)
+_NO_SECRETS = ("", HIDDEN, "null", "true", "false", "None", "True", "False")
 
 
 @lru_cache(maxsize=4096)
@@ -108,6 +120,8 @@ def _changed(old: Any, new: Any) -> Any:
 
 def masked_text(text: str) -> str:
     """Return a text with the secrets in it masked; the same object if there are none."""
+    if not _may_need_it(text, _CHINESE):
+        return text
     if text.lstrip()[:1] == "{":
         try:
             inner = jsontext.loads_answer(text)
@@ -116,12 +130,33 @@ def masked_text(text: str) -> str:
         else:
             changed = masked(inner)
             return text if changed is inner else jsontext.dumps(changed).decode()
-    changed = _IN_TEXTS.sub(_without, text)
+    changed = _IN_TEXTS.sub(_without, _without_values(text))
     return text if changed == text else changed
 
 
 def _without(found: re.Match[str]) -> str:
-    return (found["before"] or found["user"] or found["signed"] or "") + HIDDEN
+    return (found["before"] or found["user"] or "") + HIDDEN
+
+
+def _without_values(text: str) -> str:
+    """Return a text with the values behind keys that look like secrets masked."""
+    parts: list[str] = []
+    kept = start = 0
+    while (found := _KEY.search(text, start)) is not None:
+        start = found.end()
+        key = found["quoted"] or found["plain"]
+        if not is_secret(key) or (value := _VALUE.match(text, start)) is None:
+            continue
+        bare = value["bare"]
+        if bare is not None and (
+            (found["plain"] is not None and found["sign"] != "=") or (_counts(key) and bare.isdecimal())
+        ):
+            continue
+        begin, end = value.span("text" if bare is None else "bare")
+        if text[begin:end] not in _NO_SECRETS:
+            parts += text[kept:begin], HIDDEN
+            kept = start = end
+    return "".join((*parts, text[kept:]))
 
 
 def mask_json(text: bytes) -> bytes:
@@ -129,7 +164,7 @@ def mask_json(text: bytes) -> bytes:
 
     A text that is no JSON, such as a workflow streams, comes back as it is.
     """
-    if not _may_need_it(text):
+    if not _may_need_it(text.decode("latin-1"), _CHINESE_BYTES):  # a look into str takes a tenth of one into bytes
         return text
     try:
         value = jsontext.loads_answer(text)
@@ -139,10 +174,10 @@ def mask_json(text: bytes) -> bytes:
     return text if changed is value else jsontext.dumps(changed)
 
 
-def _may_need_it(text: bytes) -> bool:
-    """Whether a JSON text has what a masked key or text has: a look that costs little, for most have none."""
-    plain = text.decode("latin-1")  # a look into str takes a tenth of one into bytes
-    low = plain.lower()
+def _may_need_it(text: str, chinese: Sequence[str]) -> bool:
+    """Whether a text has what a masked key or text has: a look that costs little, for most have none."""
+    low = text.lower()
+    ends = low.replace("\\", "").replace("'", '"').replace("=", '"')  # of keys in texts
     return (
         "key" in low
         or "pass" in low
@@ -156,10 +191,10 @@ def _may_need_it(text: bytes) -> bool:
         or "pwd" in low
         or "bearer" in low
         or "eyj" in low
-        or 'ak"' in low
-        or 'sk"' in low
-        or 'auth"' in low
+        or 'ak"' in ends
+        or 'sk"' in ends
+        or 'auth"' in ends
         or ("@" in low and "://" in low)
         or ("\\" in low and "\\u" in low)  # which may hide any of them
-        or (not text.isascii() and any(word in plain for word in _CHINESE_BYTES))
+        or (not text.isascii() and any(word in text for word in chinese))
     )

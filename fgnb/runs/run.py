@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fgnb import errors, wiring
 from fgnb.client.outcome import Outcome
 from fgnb.client.refusal import kind_of
+from fgnb.counted import counted
 from fgnb.errors import RunError, ServiceError
 from fgnb.runs.redact import masked_text
 from fgnb.wire import NodeError as WireNodeError
@@ -306,7 +307,7 @@ def describe_failure(run: Run) -> str:
         kind = f"{error.error_type}: " if error.error_type else ""
         lines.append(f"  node {error.node}: {kind}{_in_one_line(error.error_message)}")
     if len(run.node_errors) > 3:
-        lines.append(f"  … and {len(run.node_errors) - 3} more nodes")
+        lines.append(f"  … and {counted(len(run.node_errors) - 3, 'more node')}")
     ids = {"execution": run.execution_id, "request": run.request_id}
     known = ", ".join(f"{name} {value}" for name, value in ids.items() if value)
     if known:

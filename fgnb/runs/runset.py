@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fgnb import wiring
+from fgnb.counted import counted
 from fgnb.errors import InputError, did_you_mean
 from fgnb.runs.run import Run, in_order
 from fgnb.wiring import Shown
@@ -86,7 +87,7 @@ class RunSet(Shown, Sequence[Run]):
             by_id = dict(zip(index, mask, strict=True))
             mask = [by_id[run_id] for run_id in ids] if all(run_id in by_id for run_id in ids) else mask
         if len(mask) != len(ids):
-            raise IndexError(f"a mask of {len(mask)} values can't choose among {len(ids)} runs")
+            raise IndexError(f"a mask of {counted(len(mask), 'value')} can't choose among {counted(len(ids), 'run')}")
         return [_true(value) for value in mask]
 
     def _by_id(self, run_id: str) -> Run:

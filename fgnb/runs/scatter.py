@@ -196,7 +196,7 @@ class Scattered:
             claim = await self._recorder.begin(item, run_id, submitted_at)
             if not claim.ours and claim.row is not None:
                 self._kept.record(item.position, claim.row)
-                self._meter.skipped()
+                self._meter.skipped(unknown=claim.unknown)
                 return None
         self._meter.began()
         return _Handed(item, run_id, submitted_at, claim)

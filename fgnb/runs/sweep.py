@@ -140,7 +140,7 @@ class Sweep:
             claim = await self._recorder.begin(item, run_id, attempt.submitted_at)
             if not claim.ours and claim.row is not None:
                 self._kept.record(item.position, claim.row)
-                self._meter.skipped()
+                self._meter.skipped(unknown=claim.unknown)
                 return
         outcome = await self._executed(item, attempt)
         order = self._order

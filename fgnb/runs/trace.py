@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fgnb.counted import counted
 from fgnb.local.execution import Visit
 from fgnb.wiring import Shown
 
@@ -54,7 +55,7 @@ class Trace(Shown, Sequence[Visit]):
         return trace_frame(self.visits)
 
     def __repr__(self) -> str:
-        return f"<Trace of {self.execution_id}, {len(self.visits)} attempts at states>"
+        return f"<Trace of {self.execution_id}, {counted(len(self.visits), 'attempt')} at states>"
 
 
 def status_of(visit: Visit) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 
+from fgnb.counted import counted
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
 from fgnb.notebook.controls import line
@@ -226,7 +227,7 @@ class ArrayField(Compound):
         """Return how many items there are."""
         if not isinstance(found, list):
             return super().amount(found)
-        return f"{len(found)} {'item' if len(found) == 1 else 'items'}"
+        return counted(len(found), "item")
 
     def paint_inside(self, found: Any, *, fresh: bool, disabled: bool) -> list[Any]:
         """Show the items."""
