@@ -36,7 +36,7 @@ def heading(runs: RunSet, note: str, progress: Progress | None = None) -> str:
     names = runs.workflows
     several = f"{', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
     count = f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
-    title = html.span(f"{count} of {several}" if names else "no runs", "font-weight:600")
+    title = html.strong(f"{count} of {several}" if names else "no runs")
     counts = ", ".join(f"{number:,} {status}" for status, number in runs.counts.items())
     told = [title, html.muted(counts)] if counts else [title]
     if progress is not None and not progress.over:
@@ -64,7 +64,7 @@ def errors_html(runs: RunSet) -> str:
     failed = len(runs) - runs.counts.get("success", 0)
     if not failed:
         return html.frame_box(html.muted(f"None of the {len(runs):,} runs failed."), html.status_colour("success"))
-    parts = [f"<div>{html.span(f'{failed:,} of {len(runs):,} runs did not succeed', 'font-weight:600')}</div>"]
+    parts = [html.heading(f"{failed:,} of {len(runs):,} runs did not succeed")]
     names = runs.workflows
     if len(names) == 1:
         parts.append(graph_html(runs))
@@ -96,7 +96,7 @@ def _kinds(runs: RunSet) -> str:
             examples.setdefault(kind, message)
     rows = [
         (
-            html.span(node, "font-weight:600") if node else html.muted("no node"),
+            html.strong(node) if node else html.muted("no node"),
             html.one_line(kind),
             f"{count:,}",
             f"{count / len(runs):.1%}",

@@ -165,7 +165,7 @@ def _told(kind: str | None, message: str) -> str:
 def _most_frequent(kinds: Counter[tuple[str | None, str]], number: int) -> str:
     (kind, message), most = kinds.most_common(1)[0]
     told = _told(kind, message)
-    return told if most == number else f"{told} ({most:,} times)"
+    return told if most == number else f"{told} ({most:,} {'time' if most == 1 else 'times'})"
 
 
 # --- the way of one run --------------------------------------------------------------------------
