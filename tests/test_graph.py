@@ -672,6 +672,7 @@ def test_the_nodes_of_many_runs_are_counted():
 def test_the_most_frequent_message_of_a_node_is_told():
     runs = [failed(NodeError(node_id="b", error_message=text)) for text in ("x", "y", "y", "z")]
     assert graph_of_runs(THREE, runs).failures[0].message == "y (2 times)"
+    assert graph_of_runs(THREE, runs[:2]).failures[0].message == "x (1 time)"
 
 
 def test_what_every_message_says_is_left_out():

@@ -88,7 +88,9 @@ class Parsed(HTMLParser):
         self.text.append(data)
 
 
-ALLOWED = {"img", "div", "span", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre"}
+ALLOWED = {
+    "img", "div", "span", "strong", "mark", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre"
+}  # fmt: skip
 
 
 def assert_safe(html: str) -> None:
@@ -164,6 +166,14 @@ def test_nothing_is_typeset_as_mathematics() -> None:
         texts = Parsed(shown._repr_mimebundle_()["text/html"]).text
         assert "$" in texts
         assert not any(len(text) > 1 and ("$" in text or "\\" in text) for text in texts)
+
+
+def test_what_stands_out_does_so_without_styles_too() -> None:
+    shown = card_html(a_failed_run("x")), compare(a_run(output=1), a_run(output=2))._repr_mimebundle_()["text/html"]
+    card, compared = (re.sub(r' style="[^"]*"', "", html) for html in shown)
+    assert card.startswith("<div><div><strong>✗ fail</strong> &nbsp;<strong>x</strong> &nbsp;")
+    assert "<strong>2 runs of w differ in 1 path</strong>" in compared
+    assert "<span>output</span></th><td>1</td><td><mark>2</mark></td>" in compared
 
 
 @given(JSON)
@@ -271,8 +281,8 @@ def test_a_comparison_says_by_which_tags_its_runs_differ() -> None:
     assert "version: v1, token: ***" in lines[2]
     assert "version: <v2>, token: ***, note: 1" in lines[2]
     assert "version: &lt;v2&gt;" in shown["text/html"]
-    (marked,) = re.findall(r'<td style="[^"]*rgba\(255,180,0[^"]*">([^<]*)<', shown["text/html"])
-    assert marked == "&lt;v2&gt;"  # the output, a row below
+    (cell,) = re.findall(r'<td style="[^"]*rgba\(255,180,0[^"]*">(.*?)</td>', shown["text/html"])
+    assert re.findall(r"<mark [^>]*>(.*?)</mark>", cell) == ["&lt;v2&gt;"]  # the output, a row below
     same = compare(a_run(tags={"by": "me"}), a_run(tags={"by": "me"}))._repr_mimebundle_()
     assert "tags" not in same["text/plain"]
 

@@ -84,4 +84,4 @@ def _close(widget: Any) -> None:
 def heading(workflow: str, description: Any) -> str:
     """Return a form's heading as HTML."""
     text = html.muted(description) if isinstance(description, str) else ""
-    return f'<div style="{html.FONT}">{html.span(workflow, "font-weight:600")} &nbsp;{text}</div>'
+    return f'<div style="{html.FONT}">{html.strong(workflow)} &nbsp;{text}</div>'

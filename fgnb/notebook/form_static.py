@@ -106,7 +106,7 @@ def as_text(name: str, node: Node, value: dict[str, Any]) -> str:
 
 def as_html(name: str, node: Node, value: dict[str, Any]) -> str:
     """Return the same as HTML."""
-    parts = [html.span(name, "font-weight:600")]
+    parts = [html.heading(name)]
     for title, rows in _groups(node):
         parts.append(html.section(title, html.table([[html.escape(cell) for cell in row] for row in rows])))
     title, shown = _input(node, value)

@@ -52,7 +52,8 @@ def _by_run(comparison: RunComparison, shown: Sequence[str], more: str) -> Table
         for place, value in enumerate(values):
             # Colour is not there in plain text: what differs carries a mark.
             row.append(("* " if place in marked else "") + _cell(path, value, base if place in marked else value))
-            html_row.append(_html_cell(path, value, base if place in marked else value))
+            cell = _html_cell(path, value, base if place in marked else value)
+            html_row.append(html.marked(cell) if place in marked else cell)
             if place in marked:
                 styles[number, place + 1] = html.CHANGED
         rows.append(row)

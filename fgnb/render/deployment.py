@@ -37,7 +37,7 @@ def show(deployment: Deployment) -> dict[str, str]:
     lines = [cut(one_line(_title(deployment)), width)]
     lines += [line for change in shown for line in _lines(change, width)]
     lines += [cut(f"  {one_line(note)}", width) for note in notes]
-    content = f'<div style="font-weight:600">{html.escape(_title(deployment))}</div>'
+    content = html.heading(_title(deployment))
     if shown:
         styles = {(row, 2): _BEFORE for row, change in enumerate(shown) if change.kind != "added"}
         styles |= {(row, 3): _AFTER for row, change in enumerate(shown) if change.kind != "removed"}

@@ -37,7 +37,7 @@ def heading(runs: RunSet, note: str, progress: Progress | None = None) -> str:
     names = runs.workflows
     several = f"{', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
     count = counted(len(runs), "run")
-    title = html.span(f"{count} of {several}" if names else "no runs", "font-weight:600")
+    title = html.strong(f"{count} of {several}" if names else "no runs")
     counts = ", ".join(f"{number:,} {status}" for status, number in runs.counts.items())
     told = [title, html.muted(counts)] if counts else [title]
     if progress is not None and not progress.over:
@@ -65,8 +65,7 @@ def errors_html(runs: RunSet) -> str:
     failed = len(runs) - runs.counts.get("success", 0)
     if not failed:
         return html.frame_box(html.muted("None of the runs failed."), html.status_colour("success"))
-    told = f"{failed:,} of {counted(len(runs), 'run')} did not succeed"
-    parts = [f"<div>{html.span(told, 'font-weight:600')}</div>"]
+    parts = [html.heading(f"{failed:,} of {counted(len(runs), 'run')} did not succeed")]
     names = runs.workflows
     if len(names) == 1:
         parts.append(graph_html(runs))
@@ -98,7 +97,7 @@ def _kinds(runs: RunSet) -> str:
             examples.setdefault(kind, message)
     rows = [
         (
-            html.span(node, "font-weight:600") if node else html.muted("no node"),
+            html.strong(node) if node else html.muted("no node"),
             html.one_line(kind),
             f"{count:,}",
             f"{count / len(runs):.1%}",

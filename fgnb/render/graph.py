@@ -77,12 +77,12 @@ class Graph(Shown):
         Args:
             max_width: as of `picture`.
         """
-        parts = [f'<div style="font-weight:600">{html.escape(self.name)}</div>']
+        parts = [html.heading(self.name)]
         parts += [f"<div>{html.muted(note)}</div>" for note in self.marks.notes]
         parts.append(f'<div style="margin:4px 0">{self.picture(max_width=max_width)}</div>')
         if self.failures:
             rows = [
-                (html.span(failure.node, "font-weight:600"), f"{failure.count:,}", html.words(failure.message))
+                (html.strong(failure.node), f"{failure.count:,}", html.words(failure.message))
                 for failure in self.failures[:FAILURES]
             ]
             parts.append(html.table(rows, head=["node", "failed", "message"]))

@@ -166,7 +166,7 @@ def _told(kind: str | None, message: str) -> str:
 def _most_frequent(kinds: Counter[tuple[str | None, str]], number: int) -> str:
     (kind, message), most = kinds.most_common(1)[0]
     told = _told(kind, message)
-    return told if most == number else f"{told} ({most:,} times)"
+    return told if most == number else f"{told} ({counted(most, 'time')})"
 
 
 # --- the way of one run --------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Untrusted notebooks strip ``<style>``, scripts and inline SVG, so styles stand inline; colours are
 those of the theme where it has names for them, and transparent shades elsewhere, so that light and
-dark both work.
+dark both work. GitHub strips all styles, so what is bold, marked or apart is so by its elements, too.
 """
 
 from __future__ import annotations
@@ -98,11 +98,24 @@ def one_line(text: str, style: str = "") -> str:
     return f'<span dir="auto" style="white-space:nowrap{";" + style if style else ""}">{escape(text)}</span>'
 
 
+def strong(text: str, style: str = "") -> str:
+    """Return escaped text that stands out."""
+    return f'<strong style="font-weight:600{";" + style if style else ""}">{escape(text)}</strong>'
+
+
+def heading(text: str) -> str:
+    """Return escaped text as the title of what follows."""
+    return f"<div>{strong(text)}</div>"
+
+
+def marked(content: str) -> str:
+    """Return the content (HTML) of a cell of `table` in the style `CHANGED`, marked also where no style is left."""
+    return f'<mark style="background:none;color:inherit">{content}</mark>'
+
+
 def pill(text: str, colour: str) -> str:
     """Return escaped text on a coloured ground: readable whatever the theme's own ground is."""
-    return span(
-        text, f"background:{colour};color:#fff;font-weight:600;padding:0 8px;border-radius:9px;white-space:nowrap"
-    )
+    return strong(text, f"background:{colour};color:#fff;padding:0 8px;border-radius:9px;white-space:nowrap")
 
 
 def status(status: str) -> str:

@@ -39,7 +39,7 @@ def listing(title: str, *tables: Table, notes: Sequence[str] = (), picture: str 
     """
     width = room()
     lines = [cut(one_line(title), width)]
-    content = [f'<div style="font-weight:600">{html.escape(title)}</div>']
+    content = [html.heading(title)]
     for note in notes:
         lines.append(cut(f"  {one_line(note)}", width))
         content.append(f"<div>{html.muted(note)}</div>")

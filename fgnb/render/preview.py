@@ -25,7 +25,7 @@ def show(preview: Preview) -> dict[str, str]:
     width = room()
     text = "\n".join((*head, "", body, "", ", ".join(facts)))
     lines = [*broken(title, width), *(f"  {line}" for line in broken(text, width - 2))]
-    content = f'<div style="font-weight:600">{html.escape(title)}</div>'
+    content = html.heading(title)
     content += (
         html.preformatted("\n".join(head)) + html.preformatted(body) + f"<div>{html.muted(', '.join(facts))}</div>"
     )

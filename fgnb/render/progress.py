@@ -60,7 +60,7 @@ def _whole(seconds: float) -> str:
 
 
 def _html(progress: Progress) -> str:
-    head = f"{html.span(progress.title, 'font-weight:600')} &nbsp;{html.muted(', '.join(_parts(progress)))}"
+    head = f"{html.strong(progress.title)} &nbsp;{html.muted(', '.join(_parts(progress)))}"
     ended = progress.done + progress.skipped
     # Of an unknown total, half of the bar is told as done: it must not look like the end.
     total = max(progress.total or (ended if progress.over else 2 * ended), ended, 1)

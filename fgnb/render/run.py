@@ -81,7 +81,7 @@ def card_html(run: Run) -> str:
     colour = html.status_colour(run.status)
     head = (
         f"{html.pill(f'{_mark(run)} {run.status}', colour)} &nbsp;"
-        f"{html.span(run.workflow, 'font-weight:600')} &nbsp;{html.muted(_times(run))}"
+        f"{html.strong(run.workflow)} &nbsp;{html.muted(_times(run))}"
     )
     parts = [f"<div>{head}</div>"]
     if run.reason:
@@ -112,7 +112,7 @@ def _times(run: Run) -> str:
 
 def _errors_html(run: Run) -> str:
     rows = [
-        (html.span(error.node, "font-weight:600"), html.escape(error.error_type or ""), _message(error))
+        (html.strong(error.node), html.escape(error.error_type or ""), _message(error))
         for error in run.node_errors[:ERRORS]
     ]
     notes = "".join(f"<div>{html.muted(more)}</div>" for more in _more(run))

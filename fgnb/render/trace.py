@@ -23,7 +23,7 @@ def show(trace: Trace) -> dict[str, str]:
     rows = [_cells(visit) for visit in shown]
     cells = [
         (
-            html.span(row[0], "font-weight:600"),
+            html.strong(row[0]),
             *map(html.escape, row[1:3]),
             html.status(row[3]),
             html.escape(row[4]),

@@ -18,7 +18,7 @@ def show(waiting: Waiting) -> dict[str, str]:
     word, elapsed, since = _told(waiting)
     kept = f'If the kernel ends before it does, fgnb.history("{waiting.workflow}") has it.' if waiting.is_kept else ""
     head = (
-        f"<div>{html.pill(f'… {word}', html.OTHER_COLOUR)} &nbsp;{html.span(waiting.workflow, 'font-weight:600')}"
+        f"<div>{html.pill(f'… {word}', html.OTHER_COLOUR)} &nbsp;{html.strong(waiting.workflow)}"
         f" &nbsp;{html.muted(f'{elapsed}, {since}')}</div>"
     )
     content = head + (f"<div>{html.muted(kept)}</div>" if kept else "")

@@ -26,7 +26,7 @@ def show(workflow: Workflow) -> dict[str, str]:
     rows = [_cells(depth, state) for depth, state in flow.everything(workflow.definition)]
     cells = [
         (
-            html.span(state, "font-weight:600"),
+            html.strong(state),
             html.escape(name),
             html.escape(doing),
             html.span(arguments, html.MONO),
