@@ -495,7 +495,7 @@ def test_a_set_comparison_says_the_counts_the_failures_the_paths_and_the_input(s
     after = RunSet(failed(input=one.input) if one.input["sku"] == "B" else one for one in swept)
     lines = plain(compare(swept, after))
     assert lines[0] == "12 pairs of runs of flow: 8 equal, 4 changed, 4 regressions"
-    assert any("sku=B, qty=0" in line and "success → fail" in line and "no price" in line for line in lines)
+    assert any("sku=B, qty=0" in line and "success → fail" in line and "KeyError  no price" in line for line in lines)
     assert any("where it changed: input.sku" in line for line in lines)
     assert any(line.split() == ["B", "4", "of", "4", "4", "status"] for line in lines)
 

@@ -49,15 +49,15 @@ def _timing(comparison: SetComparison) -> list[str]:
 def _flipped(comparison: SetComparison) -> Table:
     found = comparison.regressions
     rows = [
-        (key, f"{before} → {after}", "" if node is None else node, message_line(message or "", 60))
-        for key, before, after, node, _, message in found.iloc[:FLIPS, :6]
+        (key, f"{before} → {after}", node or "", kind or "", message_line(message or "", 60))
+        for key, before, after, node, kind, message in found.iloc[:FLIPS, :6]
         .astype(object)
         .where(found.notna(), None)
         .to_numpy()
     ]
     more = f"… {len(found) - FLIPS:,} more; see .regressions" if len(found) > FLIPS else ""
     cells = [(html.escape(key), _flip(flip), *map(html.escape, rest)) for key, flip, *rest in rows]
-    head = ["input", "status", "node", "message"]
+    head = ["input", "status", "node", "type", "message"]
     return Table(title="regressions", head=head, rows=rows, cells=cells, more=more)
 
 
