@@ -384,9 +384,5 @@ class Session(Registry):
         explorer: Explorer = wiring.call("explore", runs, session=self)
         return explorer
 
-    def close(self) -> None:
-        """Close the connection; the embedded service of the process stays as it is."""
-        self.client.close()
-
     def __repr__(self) -> str:
         return f"<Session connected to {self.connection}>"
