@@ -119,6 +119,10 @@ class Session(Registry):
         except Interrupted as interrupted:
             run = recording.end(interrupted.outcome)
             raise RunInterrupted(describe_failure(run), run) from None
+        except (
+            KeyboardInterrupt
+        ):  # one more, in the instant of the first: the run may be under way, and keeps its record
+            raise
         except BaseException:
             recording.discard()
             raise
