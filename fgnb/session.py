@@ -317,7 +317,7 @@ class Session(Registry):
                 such as ``"2h"``, ``"7d"``).
             tags: only with these tags.
             name: only of the sweep of this name, the latest run of each input.
-            limit: only the newest so many.
+            limit: only the newest so many, still oldest first: ``[-1]`` is the latest.
 
         Raises:
             HistoryError: it is off, or can't be read.

@@ -377,3 +377,12 @@ def test_one_of_a_kind_is_said_in_the_singular(tmp_path: Any) -> None:
     form.close()
     for text in texts:
         assert not re.search(r"(?<![\d.,:])1 (?!success|s\b)(more )?[a-z]+s\b", text), text
+
+
+def test_a_long_set_shows_both_of_its_ends() -> None:
+    runs = RunSet([a_run(run_id=f"run-{number:02}") for number in range(30)])
+    for shown in runs._repr_mimebundle_().values():
+        found = re.findall(r"run-\d\d", shown)
+        assert found == [f"run-{number:02}" for number in (0, 1, 2, 3, 4, 25, 26, 27, 28, 29)]
+        assert "… 20 more; see .frame" in shown
+    assert re.findall(r"run-\d\d", runs[:10]._repr_mimebundle_()["text/plain"]) == [f"run-0{n}" for n in range(10)]
