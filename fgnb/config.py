@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from fgnb import profiles, regions
-from fgnb.errors import ConfigError
+from fgnb.errors import ConfigError, ConfigWarning
 from fgnb.profiles import CREDENTIAL_KINDS, LOCAL, NO_PROXY, checked
 from fgnb.secret import HIDDEN, Secret
 
@@ -47,7 +48,6 @@ _DEFAULTS: dict[str, Any] = {
 _UNTOLD = {  # what `Settings.rows` shows where there is no value
     "project_id": "not known yet",
     "ca_bundle": "the usual authorities",
-    "proxy": "the environment's, if any",
 }
 _USER = re.compile(r"//.*@")
 
@@ -142,14 +142,17 @@ class Settings:
         shown = {}
         for name in _SETTINGS:
             setting: Setting[Any] = getattr(self, name)
-            value = setting.value
+            value, origin = setting.value, setting.origin
+            if name == "proxy" and value is None and not self.is_local:
+                value = proxy_of_environment(self.endpoint.value)
+                origin = "default, the environment names none for it" if value is None else "environment"
             if value is None:
                 text = _UNTOLD.get(name, "none")
             elif isinstance(value, float):
                 text = f"{value:g} s"
             else:
                 text = str(_masked(value))
-            shown[name] = (text, setting.origin)
+            shown[name] = (text, origin)
         found = self.credentials
         shown["credentials"] = (found.describe(), found.origin) if found is not None else ("none", "default")
         return shown
@@ -259,6 +262,14 @@ def settle(
             )
         return _embedded("default", layers)
     if at is None and (found := find(kind)) is None:
+        if "region" in variables:  # Terraform's does not say that fgnb is to go there
+            warnings.warn(
+                f"{cloud.origin} says {cloud.value}, but there are no credentials for it: workflows run in the embedded"
+                " service of this process. connect('local') says so without this warning, connect(region=...) asks"
+                " for credentials",
+                ConfigWarning,
+                stacklevel=3,
+            )
         return _embedded("default, since a region is set but no credentials are", layers)
     address, origin = regions.endpoint_of(cloud.value, cloud.origin)
     url = Setting(checked("endpoint", address, origin), origin)
@@ -274,6 +285,29 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def proxy_of_environment(endpoint: str) -> Secret | None:
+    """Return the proxy that the environment (on macOS and Windows: the system) names for `endpoint`.
+
+    Raises:
+        ConfigError: what it names is not a URL.
+    """
+    import urllib.request  # some 30 ms
+
+    parts = urlsplit(endpoint)
+    if is_loopback(endpoint) or urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    if not urlsplit(url).hostname:
+        raise ConfigError(
+            f"the environment's proxy for {parts.scheme} is not a URL such as http://proxy.example.com:3128"
+        )
+    return Secret(url)
 
 
 def _is_local(layer: _Layer) -> bool:

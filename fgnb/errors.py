@@ -41,7 +41,7 @@ A run that the service refused raises an exception of two classes: of that of it
 either can be caught.
 
 FgnbWarning                   (a UserWarning)
-├── ConfigWarning             a setting is not known and was passed over
+├── ConfigWarning             a setting was passed over: it is not known, or lacks another one
 ├── HistoryWarning            runs are not recorded
 └── SecurityWarning           a secret, or what is sent, is less safe than it should be
 """
@@ -320,11 +320,16 @@ class RunError(FgnbError):
         Exception.__init__(self, message)  # beside `ServiceError`, whose attributes are set by `refused`
 
 
-def refused(kind: type[RunError], reason: type[ServiceError], message: str, run: Run) -> RunError:
-    """Return the exception for a run that the service refused: of both classes, with the attributes of both."""
+def refused(
+    kind: type[RunError], reason: type[ServiceError], message: str, run: Run, hint: str | None = None
+) -> RunError:
+    """Return the exception for a run of which no result came: of both classes, with the attributes of both.
+
+    `hint` is what to do next if the service said nothing about it.
+    """
     error: RunError = both(kind, reason)(message, run)
     said = {"message": run.reason, "status": run.http_status, "code": run.error_code}
-    vars(error).update(said, request_id=run.request_id, hint=run.hint)
+    vars(error).update(said, request_id=run.request_id, hint=run.hint or hint)
     return error
 
 
@@ -384,7 +389,7 @@ class FgnbWarning(UserWarning):
 
 
 class ConfigWarning(FgnbWarning):
-    """A setting is not known and was passed over."""
+    """A setting was passed over: it is not known, or lacks another one."""
 
 
 class HistoryWarning(FgnbWarning):

@@ -1,13 +1,14 @@
-"""What a session does with the workflows of its service: lists, shows, deploys, traces them."""
+"""A service and its workflows: lists, shows, deploys, traces them, and closes the connection in the end."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fgnb.client.blocking import Client
 from fgnb.config import Settings
@@ -43,6 +44,25 @@ class Registry:
     def connection(self) -> str:
         """Which service this is: ``local`` or its endpoint."""
         return self.settings.endpoint.value
+
+    def close(self) -> None:
+        """Close the connection; the embedded service of the process stays as it is.
+
+        ``with fgnb.connect(...) as session:`` does that at its end, and so does ``async with``.
+        """
+        self.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await asyncio.wrap_future(self.client.start(self.client.asynchronous.aclose()))
 
     def workflows(self) -> pd.DataFrame:
         """Return the workflows of the service: index ``name``, with id, description and times.

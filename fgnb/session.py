@@ -119,6 +119,10 @@ class Session(Registry):
         except Interrupted as interrupted:
             run = recording.end(interrupted.outcome)
             raise RunInterrupted(describe_failure(run), run) from None
+        except (
+            KeyboardInterrupt
+        ):  # one more, in the instant of the first: the run may be under way, and keeps its record
+            raise
         except BaseException:
             recording.discard()
             raise
@@ -313,7 +317,7 @@ class Session(Registry):
                 such as ``"2h"``, ``"7d"``).
             tags: only with these tags.
             name: only of the sweep of this name, the latest run of each input.
-            limit: only the newest so many.
+            limit: only the newest so many, still oldest first: ``[-1]`` is the latest.
 
         Raises:
             HistoryError: it is off, or can't be read.
@@ -383,10 +387,6 @@ class Session(Registry):
         """
         explorer: Explorer = wiring.call("explore", runs, session=self)
         return explorer
-
-    def close(self) -> None:
-        """Close the connection; the embedded service of the process stays as it is."""
-        self.client.close()
 
     def __repr__(self) -> str:
         return f"<Session connected to {self.connection}>"

@@ -16,8 +16,12 @@ from concurrent.futures import TimeoutError as FutureTimeout
 
 import pytest
 
+import fgnb
 from fgnb import background
 from fgnb.background import BackgroundLoop, forget_in_child
+from fgnb.client import blocking
+from fgnb.client.blocking import Submission
+from tests.stub import stall
 
 VARIABLE = contextvars.ContextVar("VARIABLE", default="unset")
 
@@ -211,6 +215,34 @@ def test_an_interrupted_run_is_told_as_unknown_within_a_second():
     seconds, status, error = done.stdout.split()
     assert float(seconds) < 15  # it would take a minute
     assert (status, error) == ("unknown", "RunInterrupted")
+
+
+@pytest.mark.parametrize("at", ["the cancel", "the start"])
+def test_a_second_interrupt_loses_neither_the_run_nor_its_record(at, stub, connect, tmp_path, monkeypatch):
+    class Interrupts(Submission):
+        again = True
+
+        def __init__(self, *args):
+            super().__init__(*args)
+            if at == "the start":
+                time.sleep(0.3)
+                raise KeyboardInterrupt  # when it is under way, but nobody has it
+
+        def cancel(self):
+            if Interrupts.again:
+                Interrupts.again = False
+                raise KeyboardInterrupt
+            super().cancel()
+
+    monkeypatch.setattr(blocking, "Submission", Interrupts)
+    session = connect(stub(stall).url, history=tmp_path / "history.db")
+    if at == "the cancel":
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(fgnb.RunInterrupted) as caught:
+        session.run("48aff955-ea10-4ffd-b426-190bc192dc14", {"n": 1})
+    assert caught.value.run.status == "unknown"
+    (kept,) = session.history()
+    assert (kept.run_id, kept.status, kept.input) == (caught.value.run.run_id, "unknown", {"n": 1})
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fgnb.cli import main
+from tests.stub import Stub, answer
 
 ORDERS = """
 import fgnb
@@ -261,13 +263,14 @@ def test_deploy_shows_first_and_then_creates_updates_and_leaves_alone(here: Path
     arguments = ("deploy", "deployed.json", "--endpoint", serve)
     listed = fgnb("workflows", "--endpoint", serve).stdout
     shown = fgnb(*arguments, "--dry-run")
-    assert (shown.exit_code, shown.stderr) == (0, "")
+    at = f"fgnb: at {serve} (given on the command line)\n"
+    assert (shown.exit_code, shown.stderr) == (0, at)
     assert shown.stdout.startswith("cli-deployed: would be created (dry run)\n")
     assert '  + $.name: "cli-deployed"\n' in shown.stdout
     assert fgnb("workflows", "--endpoint", serve).stdout == listed
 
     created = fgnb(*arguments)
-    assert (created.exit_code, created.stderr) == (0, "")
+    assert (created.exit_code, created.stderr) == (0, at)
     assert created.stdout.startswith("cli-deployed: created, id ")
     assert fgnb(*arguments).stdout.startswith("cli-deployed: unchanged, nothing was sent, id ")
 
@@ -316,7 +319,7 @@ def test_deploy_checks_all_files_before_it_sends_one(here: Path, serve: str) -> 
 def test_a_deployment_that_the_service_does_not_take_exits_with_1_and_names_the_file(here: Path) -> None:
     result = fgnb("deploy", "double.yaml", "--endpoint", "http://127.0.0.1:9")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("fgnb: double.yaml: can't connect to http://127.0.0.1:9")
+    assert "\nfgnb: double.yaml: can't connect to http://127.0.0.1:9" in result.stderr
     result = fgnb("deploy", "double.yaml", "--endpoint", "http://127.0.0.1:9", "--json")
     assert (result.exit_code, json.loads(result.stdout)) == (1, [])
 
@@ -324,7 +327,27 @@ def test_a_deployment_that_the_service_does_not_take_exits_with_1_and_names_the_
 def test_deploying_to_a_service_that_ends_with_the_command_says_so(here: Path) -> None:
     (here / "slow.json").write_text(json.dumps(SLOW | {"name": "cli-in-process"}))
     assert "the embedded service ends with this command" in fgnb("deploy", "slow.json").stderr
-    assert fgnb("deploy", "slow.json", "--dry-run").stderr == ""
+    assert fgnb("deploy", "slow.json", "--dry-run").stderr == "fgnb: at the embedded service (default)\n"
+
+
+def test_the_service_that_was_asked_is_named_beside_the_result(monkeypatch: pytest.MonkeyPatch, serve: str) -> None:
+    monkeypatch.setenv("FGNB_ENDPOINT", serve)
+    for command in (("workflows",), ("run", "order-triage", "-i", '{"sku": "A-100"}')):
+        assert fgnb(*command).stderr == f"fgnb: at {serve} (environment variable FGNB_ENDPOINT)\n"
+        assert fgnb(*command, "--json").stderr == ""
+
+
+def test_a_wrong_option_is_told_as_one_of_the_command_line() -> None:
+    result = fgnb("workflows", "--endpoint", "ftp://x")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "endpoint (given on the command line) must be 'local' or an http or https URL" in result.stderr
+    assert "connect()" not in result.stderr
+
+
+def test_the_project_is_an_option(stub: Callable[..., Stub]) -> None:
+    server = stub(answer(200, {"workflows": [], "total": 0, "size": 0}))
+    assert fgnb("workflows", "--endpoint", server.url, "--project-id", "team7").exit_code == 0
+    assert server.requests[0][1].startswith("/v2/team7/fgs/workflows")
 
 
 def test_serve_names_every_file_that_is_wrong_not_only_the_first(here: Path) -> None:

@@ -729,6 +729,25 @@ def test_an_integer_beyond_what_python_writes_is_refused_before_it_is_sent(stub)
     assert server.requests == []
 
 
+def test_the_look_up_of_a_name_takes_no_longer_than_the_answer_may(stub):
+    server, client = stub(stall)
+    began = time.monotonic()
+    outcome = client.execute("echo", {}, timeout=0.3)
+    assert time.monotonic() - began < 5
+    assert (outcome.status, outcome.reason) == ("unsent", "the look-up of 'echo' was not answered within 0.3 s")
+    assert server.posts() == 0
+
+
+def test_a_session_is_closed_at_the_end_of_an_async_with(serve):
+    async def run():
+        async with fgnb.connect(serve) as session:
+            first = await session.arun("order-triage", {"sku": "A-100"})
+        return first, await session.arun("order-triage", check=False)
+
+    first, second = asyncio.run(run())
+    assert (first.status, second.status) == ("success", "unsent")
+
+
 def test_a_value_that_is_nested_too_deeply_is_refused_before_it_is_sent(stub):
     server, client = stub(answer(200, DONE))
     deep = []

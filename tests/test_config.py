@@ -1,6 +1,7 @@
 """Settings: which place goes first, where to connect, what is refused, and that nothing shows a secret."""
 
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +155,13 @@ def test_a_region_by_chance_without_credentials_is_the_embedded_service(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "cn-north-4")
-    settings = settle(find=NOTHING)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        settings = settle(find=NOTHING)
+    told = [str(warning.message).partition(":")[0] for warning in caught]
+    # Terraform's variable does not say that fgnb is to go to the cloud.
+    ours = ["environment variable FGNB_REGION says cn-north-4, but there are no credentials for it"]
+    assert told == (ours if variable == "FGNB_REGION" else [])
     assert settings.endpoint == Setting("local", "default, since a region is set but no credentials are")
     assert settings.region == Setting(None, "default")
 
@@ -367,8 +374,17 @@ def test_rows_say_every_setting_and_where_it_came_from() -> None:
     assert list(rows)[-1] == "credentials"
     local = settle("local", find=NOTHING).rows()
     assert list(local) == list(rows)
-    assert local["proxy"] == ("the environment's, if any", "default")
+    assert local["proxy"] == ("none", "default")
     assert local["credentials"] == ("none", "default")
+
+
+def test_the_environments_proxy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{CANARY}@proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    places = ("https://outside.example", "https://inside.example")
+    outside, inside = (settle(place, project_id="p", find=NOTHING).rows()["proxy"] for place in places)
+    assert outside == ("http://***:***@proxy.example:3128", "environment")
+    assert inside == ("none", "default, the environment names none for it")
 
 
 @pytest.mark.parametrize(

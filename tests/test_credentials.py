@@ -555,6 +555,25 @@ def test_a_function_is_called_when_needed_and_before_the_end():
     assert asked.current() == IamToken(CANARY)
 
 
+def test_a_function_is_asked_again_after_a_refusal_but_not_all_the_time():
+    clock, function = Clock(), counted(IamToken(CANARY), IamToken("another"))
+    asked = source(function, clock=clock)
+    asked.refused()  # nothing was asked for yet
+    assert asked.get() == IamToken(CANARY)
+    assert asked.current() is not None, "it does not say when it expires"
+    clock.now += 61
+    asked.refused()
+    assert asked.current() is None
+    assert asked.get() == IamToken("another")
+    asked.refused()
+    assert asked.current() == IamToken("another"), "just asked"
+    clock.now += 61
+    assert asked.current() is None
+    held = source(IamToken(CANARY), clock=clock)
+    held.refused()
+    assert held.current() == IamToken(CANARY), "there is nobody to ask"
+
+
 def test_what_a_function_raises_is_not_repeated():
     def keys():
         try:

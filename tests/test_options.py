@@ -299,17 +299,17 @@ def test_a_handle_tells_what_it_could_not_do(shell: InteractiveShell) -> None:
 
 def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(shell: InteractiveShell) -> None:
     before = len(fgnb.history("echo"))
-    text = "%%fgworkflow echo --dry-run -H authorization=abc -t 7 --tag token=t\nsku: A-1\npassword: hunter2\n"
+    text = "%%fgworkflow echo --dry-run -H authorization=sesame -t 7 --tag token=t\nsku: A-1\npassword: hunter2\n"
     preview, displays = shown(shell, text)
     assert displays == []  # it is the value
     assert (preview.method, preview.timeout) == ("POST", 7)
     assert re.fullmatch(r"/v2/0{32}/fgs/workflows/[0-9a-f-]{36}/sync-executions", preview.url)
     assert preview.body == {"headers": {"authorization": "***"}, "input": {"sku": "A-1", "password": "***"}}
-    sent = {"headers": {"authorization": "abc"}, "input": {"sku": "A-1", "password": "hunter2"}}
+    sent = {"headers": {"authorization": "sesame"}, "input": {"sku": "A-1", "password": "hunter2"}}
     assert preview.size == len(json.dumps(sent, separators=(",", ":")))
     bundle = preview._repr_mimebundle_()
     assert "nothing was sent" in bundle["text/plain"]
-    assert not any(secret in str(bundle) for secret in ("hunter2", "abc"))
+    assert not any(secret in str(bundle) for secret in ("hunter2", "sesame"))
     assert len(fgnb.history("echo")) == before
 
 

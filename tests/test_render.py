@@ -387,3 +387,27 @@ def test_one_of_a_kind_is_said_in_the_singular(tmp_path: Any) -> None:
     form.close()
     for text in texts:
         assert not re.search(r"(?<![\d.,:])1 (?!success|s\b)(more )?[a-z]+s\b", text), text
+
+
+def test_a_long_set_shows_both_of_its_ends() -> None:
+    runs = RunSet([a_run(run_id=f"run-{number:02}") for number in range(30)])
+    for shown in runs._repr_mimebundle_().values():
+        found = re.findall(r"run-\d\d", shown)
+        assert found == [f"run-{number:02}" for number in (0, 1, 2, 3, 4, 25, 26, 27, 28, 29)]
+        assert "… 20 more; see .frame" in shown
+    assert re.findall(r"run-\d\d", runs[:10]._repr_mimebundle_()["text/plain"]) == [f"run-0{n}" for n in range(10)]
+
+
+def test_a_comparison_tells_errors_without_what_the_runtime_says_of_each() -> None:
+    def failed(number: int, *, more: int = 0) -> Run:
+        messages = [f"function invocation exception, error: {number + each} of A-100 left" for each in range(1 + more)]
+        errors = tuple(NodeError(node_id="stock", error_message=message) for message in messages)
+        return a_run(status="fail", node_errors=errors, run_id=f"r{number}")
+
+    two, several = compare(failed(1), failed(2)), compare(*(failed(n, more=n) for n in range(9)))
+    sets = compare(RunSet([failed(1)]), RunSet([failed(5, more=1)]))
+    for each, wanted in ((two, "1 of A-100 left"), (several, "0 of A-100 left (1)"), (sets, "1 of A-100 left")):
+        for shown in each._repr_mimebundle_().values():
+            assert "function invocation" not in shown
+            assert wanted in html.unescape(shown)
+    assert two.frame.loc["error.stock"].iloc[0].startswith("function invocation"), "the data keep it"

@@ -57,6 +57,10 @@ def test_the_environment_says_where_to_connect(serve: str, monkeypatch: pytest.M
 
 
 def test_the_session_connected_last_is_the_default_one(serve: str) -> None:
+    with connect(serve) as served:
+        assert fgnb.run("order-triage", {"sku": "A-1"}).connection == serve
+    with pytest.raises(fgnb.NotSent, match="the session is closed"):
+        served.run("order-triage")
     served = connect(serve)
     assert fgnb.run("order-triage", {"sku": "A-1"}).connection == serve
     served.close()

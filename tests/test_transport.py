@@ -16,6 +16,7 @@ import trustme
 
 import fgnb
 from fgnb.client import retry
+from fgnb.client import source as source_module
 from fgnb.client.transport import HttpTransport
 from fgnb.errors import ConfigError, SecurityWarning
 from fgnb.wire import Request
@@ -236,6 +237,16 @@ def resolved(monkeypatch):
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda host, *more, **options: look_up(local.get(host, host), *more, **options)
     )
+
+
+def test_a_function_is_asked_for_another_token_after_a_401(stub, connect, monkeypatch):
+    monkeypatch.setattr(source_module, "PAUSE", 0.0)
+    tokens = iter([fgnb.IamToken("first"), fgnb.IamToken("second")])
+    server = stub(answer(401, {"error_code": "APIGW.0301", "error_msg": "token expires"}), answer(200, DONE))
+    session = connect(server.url, credentials=lambda: next(tokens))
+    assert session.run(ID, {}, check=False).status == "rejected"
+    assert session.run(ID, {}).ok
+    assert [headers["x-auth-token"] for headers in server.headers] == ["first", "second"]
 
 
 def test_a_proxy_that_is_given_forwards(stub, connect):

@@ -26,7 +26,7 @@ def workflows(where: Where, as_json: bool) -> None:
     """List the workflows of the service."""
     import msgspec
 
-    with connected(where) as session:
+    with connected(where, quiet=as_json) as session:
         found = session.client.list()
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(found), ensure_ascii=False, indent=2))
@@ -112,7 +112,7 @@ def deploy(ctx: click.Context, files: tuple[Path, ...], dry_run: bool, where: Wh
     if len(valid) < len(checked):
         ctx.exit(1)
     records = []
-    with connected(where) as session, warnings.catch_warnings():
+    with connected(where, quiet=as_json) as session, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said above, with their lines
         for path, definition in valid:
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 import warnings
@@ -13,7 +12,7 @@ import click
 
 from fgnb import __version__
 from fgnb.cli.completing import profile_names
-from fgnb.errors import FgnbError, FgnbWarning
+from fgnb.errors import ConfigError, FgnbError, FgnbWarning
 
 if TYPE_CHECKING:
     from fgnb.session import Session
@@ -50,7 +49,12 @@ def main() -> None:
 
     Where: --endpoint, --region or --profile; FGNB_ENDPOINT or FGNB_PROFILE; the profile 'default' of
     the nearest fgnb.toml; the cloud, if there are credentials and FGNB_REGION. Else the embedded
-    service of fgnb runs them, which has a few sample workflows: fgnb workflows.
+    service of fgnb runs them, which has a few sample workflows: fgnb workflows. Where that led to is
+    said on the standard error, but with --json.
+
+    Exit codes: 0 if all is well; 1 if a run did not succeed, a file is not valid, or a comparison
+    found a difference; 2 if the command could not be carried out, for its options, its settings, or
+    a service that refused or did not answer; 130 after an interrupt.
     """
 
 
@@ -65,18 +69,34 @@ def connection(command: Callable[..., None]) -> Callable[..., None]:
         help="A profile of fgnb.toml; default FGNB_PROFILE, else 'default'.",
     )
     @click.option("--region", metavar="ID", help="A region of Huawei Cloud; default FGNB_REGION.")
+    @click.option("--project-id", metavar="ID", help="A project there; default HUAWEICLOUD_SDK_PROJECT_ID, else IAM's.")
     @functools.wraps(command)
-    def with_where(*args: Any, endpoint: str | None, profile: str | None, region: str | None, **kwargs: Any) -> None:
-        command(*args, where={"target": endpoint, "profile": profile, "region": region}, **kwargs)
+    def with_where(
+        *args: Any, endpoint: str | None, profile: str | None, region: str | None, project_id: str | None, **kwargs: Any
+    ) -> None:
+        where = {"target": endpoint, "profile": profile, "region": region, "project_id": project_id}
+        command(*args, where=where, **kwargs)
 
     return with_where
 
 
-def connected(where: Where) -> contextlib.closing[Session]:
-    """Return a session as those options say, which is closed in the end."""
+def connected(where: Where, *, quiet: bool) -> Session:
+    """Return a session as those options say, which its ``with`` closes; unless `quiet`, say which service it is."""
+    from fgnb.config import GIVEN
     from fgnb.shortcuts import connect
 
-    return contextlib.closing(connect(where["target"], profile=where["profile"], region=where["region"]))
+    given = "given on the command line"
+    try:
+        session = connect(
+            where["target"], profile=where["profile"], region=where["region"], project_id=where["project_id"]
+        )
+    except ConfigError as error:  # which was written for who called connect()
+        raise ConfigError(str(error).replace(GIVEN, given)) from None
+    if not quiet:
+        endpoint = session.settings.endpoint
+        service = "the embedded service" if session.settings.is_local else endpoint.value
+        click.echo(f"fgnb: at {service} ({endpoint.origin.replace(GIVEN, given)})", err=True)
+    return session
 
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")

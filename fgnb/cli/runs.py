@@ -38,7 +38,7 @@ def run(ctx: click.Context, workflow: str, source: str, timeout: float | None, w
 
     value = _read_input(source)
     try:
-        with connected(where) as session:
+        with connected(where, quiet=as_json) as session:
             done = session.run(workflow, value, timeout=timeout, check=False)
     except RunInterrupted as interrupted:
         click.echo(f"fgnb: {interrupted}", err=True)

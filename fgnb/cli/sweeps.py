@@ -57,7 +57,7 @@ def sweep(
     if output is not None:
         check_name(output)
     stopped = None
-    with connected(where) as session:
+    with connected(where, quiet=as_json) as session:
         job = session.sweep(
             workflow, inputs=inputs_in(inputs), concurrency=concurrency, timeout=timeout, name=name,
             resume="retry-unknown" if retry_unknown else resume, background=True, progress=False,

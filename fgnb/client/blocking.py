@@ -87,20 +87,19 @@ class Client:
                 known of the execution.
         """
         self._loop.check_thread()
-        submission = None
+        attempt, submission = Attempt(), None
         try:
-            submission = self.submit(workflow, input, headers=headers, timeout=timeout)
+            submission = self.submit(workflow, input, headers=headers, timeout=timeout, attempt=attempt)
             return self._loop.wait(submission.future)
         except KeyboardInterrupt:
-            if submission is None:
-                raise
-            raise Interrupted(submission.give_up()) from None
+            raise Interrupted(_given_up(attempt, submission)) from None
 
     def submit(
-        self, workflow: str, input: Any, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
-    ) -> Submission:
-        """Start an execution in the background."""
-        attempt = Attempt()
+        self, workflow: str, input: Any, *, headers: Mapping[str, str] | None = None, timeout: float | None = None,
+        attempt: Attempt | None = None,
+    ) -> Submission:  # fmt: skip
+        """Start an execution in the background; `attempt` is kept up to date."""
+        attempt = attempt or Attempt()
         call = self.asynchronous.execute(workflow, input, headers=headers, timeout=timeout, attempt=attempt)
         return Submission(self._loop, attempt, call)
 
@@ -149,6 +148,16 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._loop.run(self.asynchronous.aclose())
+
+
+def _given_up(attempt: Attempt, submission: Submission | None) -> Outcome:
+    """Give an execution up, of which nobody may have the submission yet; a further interrupt changes nothing."""
+    while True:
+        try:
+            attempt.given_up = True
+            return attempt.abandoned(GIVEN_UP) if submission is None else submission.give_up()
+        except KeyboardInterrupt:
+            continue
 
 
 _LOOP = BackgroundLoop("fgnb-client")

@@ -91,7 +91,8 @@ class AsyncClient:
             workflow: id or name.
             input: a JSON value, as `fgnb.values.to_json` gives it.
             headers: handed to the workflow's functions.
-            timeout: seconds to wait for the answer; the client's own by default.
+            timeout: seconds to wait for the answer, and as many for the look-up of a name; the client's own by
+                default.
             attempt: kept up to date for a caller that may have to give up.
             text: the input as JSON, if it is written already.
 
@@ -101,17 +102,20 @@ class AsyncClient:
             ConfigError: there are no credentials, or no project.
         """
         attempt = attempt or Attempt()
+        limit = self.timeout if timeout is None else timeout
         body = execute_body(jsontext.dumps(input) if text is None else text, headers)
         try:
-            attempt.workflow_id = await self.workflow_id(workflow)
-            outcome = await self._execute_once(attempt, body, timeout)
+            attempt.workflow_id = self.known_id(workflow) or await self._look_up_within(limit, workflow)
+            outcome = await self._execute_once(attempt, body, limit)
             gone = outcome.status == "rejected" and outcome.error_code == NOT_FOUND
             if gone and attempt.workflow_id != workflow:
                 # The name may have moved to another id since it was looked up; a 404 ran nothing.
                 attempt.sent = False
-                known, attempt.workflow_id = attempt.workflow_id, await self._look_up(workflow)
+                known, attempt.workflow_id = attempt.workflow_id, await self._look_up_within(limit, workflow)
                 if attempt.workflow_id != known:
-                    outcome = await self._execute_once(attempt, body, timeout)
+                    outcome = await self._execute_once(attempt, body, limit)
+        except TimeoutError:
+            return attempt.not_sent(f"the look-up of '{workflow}' was not answered within {limit:g} s")
         except (ConnectionFailed, AnswerLost) as error:
             # Of a look-up of the workflow or the project, since _execute_once ends its own: the execution was not sent.
             return attempt.not_sent(error.message)
@@ -127,8 +131,7 @@ class AsyncClient:
             pass  # the outcome stands without
         return outcome
 
-    async def _execute_once(self, attempt: Attempt, body: bytes, timeout: float | None) -> Outcome:
-        timeout = self.timeout if timeout is None else timeout
+    async def _execute_once(self, attempt: Attempt, body: bytes, timeout: float) -> Outcome:
         project_id, path = await self._path(attempt.workflow_id, SYNC_EXECUTIONS)
         attempt.count = 0
         try:
@@ -216,6 +219,9 @@ class AsyncClient:
         if workflow in ids:
             return workflow
         raise WorkflowNotFound(workflow, list(self._ids))
+
+    async def _look_up_within(self, seconds: float, workflow: str) -> str:
+        return await asyncio.wait_for(self._look_up(workflow), seconds)
 
     async def check(self, workflow: str) -> None:
         """Look a workflow up before many runs of it, so that a wrong name or key is told once.

@@ -56,6 +56,7 @@ class Source:
         self._stale = stale
         self._clock = clock
         self._due = math.inf  # when to ask again for what is held
+        self._asked = -math.inf
         self._lock = threading.Lock()
         forget_in_child(self)
 
@@ -91,6 +92,14 @@ class Source:
             _asking.reset(before)
             self._lock.release()
 
+    def refused(self) -> None:
+        """Ask anew at the next use, since the service did not take what is held; but not all the time.
+
+        What does not tell when it expires is asked for again only by this.
+        """
+        if self._fetch is not None and self._held is not None:
+            self._due = min(self._due, self._asked + PAUSE)
+
     def describe(self) -> str:
         """Return in words what is at hand, without any secret; fetches nothing."""
         held = self._held
@@ -123,7 +132,7 @@ class Source:
             _log.warning("credentials could not be refreshed, going on with %s: %s", self.describe(), error)
             fresh = held
         now = self._clock()
-        self._held, self._due = fresh, _due(fresh, now)
+        self._held, self._due, self._asked = fresh, _due(fresh, now), now
         return fresh
 
 

@@ -21,7 +21,7 @@ from fgnb import __version__, jsontext
 from fgnb.background import forget_in_child
 from fgnb.client.auth import AUTH_TOKEN_HEADER, SigningAuth, signed_text
 from fgnb.client.http1 import BODY_LIMIT, SENDING, Http1Transport
-from fgnb.config import CONNECT_TIMEOUT, is_loopback
+from fgnb.config import CONNECT_TIMEOUT, proxy_of_environment
 from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, InputError, SecurityWarning
 from fgnb.profiles import NO_PROXY
 from fgnb.secret import HIDDEN, Secret
@@ -87,7 +87,7 @@ class HttpTransport:
         self._log_bodies = log_bodies
         self._verify = verify
         self._ca_bundle = ca_bundle
-        self._proxy = _proxy_of_environment(self.endpoint) if proxy is None else proxy
+        self._proxy = proxy_of_environment(self.endpoint) if proxy is None else proxy
         if self._proxy is not None and self._proxy.reveal() == NO_PROXY:
             self._proxy = None
         if not verify and self.endpoint.startswith("https:"):
@@ -153,6 +153,8 @@ class HttpTransport:
         body = _without_tokens(body, asked, refused=answer.status_code >= 300)
         self._logged(asked, started, str(answer.status_code), headers.get(REQUEST_ID_HEADER.lower()), body)
         canonical = signed_text(asked) if answer.status_code == 401 else ""
+        if answer.status_code == 401 and self._auth is not None:
+            self._auth.source.refused()
         return Response(status=answer.status_code, headers=headers, body=body, canonical=canonical)
 
     def _logged(
@@ -289,25 +291,6 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
         reason = "is cut off" if len(plain) < BODY_LIMIT else f"has more than {BODY_LIMIT:,} bytes"
         raise httpx.DecodingError(f"the compressed answer {reason}")
     return plain
-
-
-def _proxy_of_environment(endpoint: str) -> Secret | None:
-    """Return the proxy that the environment (on macOS and Windows: the system) names for `endpoint`."""
-    import urllib.request  # some 30 ms
-
-    parts = urlsplit(endpoint)
-    if is_loopback(endpoint) or urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy:
-        return None
-    url = proxy if "://" in proxy else f"http://{proxy}"
-    if not urlsplit(url).hostname:
-        raise ConfigError(
-            f"the environment's proxy for {parts.scheme} is not a URL such as http://proxy.example.com:3128"
-        )
-    return Secret(url)
 
 
 def _check_proxy(proxy: Secret) -> None:

@@ -28,9 +28,9 @@ class FgMagics(Magics):
     The traits are what is meant where a cell says nothing: ``%config FgMagics.show = 'output'``.
     """
 
-    show = Enum(options.SHOWN, "card", help="what a cell gives: its run, or the run's frame, output or errors").tag(
-        config=True
-    )
+    show = Enum(
+        options.SHOWN, "card", help="what a cell that waits gives: its run, or the run's frame, output or errors"
+    ).tag(config=True)
     timeout = Float(None, allow_none=True, help="seconds to wait for an answer; None: the session's").tag(config=True)
     concurrency = Int(None, allow_none=True, help="runs of a sweep at once; None: 32").tag(config=True)
     profile = Unicode(None, allow_none=True, help="a profile of fgnb.toml; None: the session connected last").tag(

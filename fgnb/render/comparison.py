@@ -9,6 +9,7 @@ from typing import Any
 from fgnb.counted import counted
 from fgnb.render import html
 from fgnb.render.listing import Table, listing
+from fgnb.render.messages import told_at
 from fgnb.render.run import elapsed_text
 from fgnb.render.text import cut, one_line
 from fgnb.render.textdiff import is_long, marked_html, marked_text
@@ -45,7 +46,7 @@ def _by_run(comparison: RunComparison, shown: Sequence[str], more: str) -> Table
         rows.append(["tags", *told])
         cells.append([html.muted("tags"), *map(html.muted, told)])
     for number, path in enumerate(shown, start=len(rows)):
-        values = comparison.rows[path]
+        values = [told_at(path, value) for value in comparison.rows[path]]
         marked = () if path == "elapsed" else comparison.marked(path)
         base = values[comparison.baseline]
         row, html_row = [path], [html.span(path, html.MONO)]
@@ -85,7 +86,7 @@ def _by_value(comparison: RunComparison, shown: Sequence[str], more: str) -> Tab
     """Return the paths with their most frequent values: of hundreds of runs nobody reads a column each."""
     rows = []
     for path in shown:
-        values = comparison.rows[path]
+        values = [told_at(path, value) for value in comparison.rows[path]]
         if path == "elapsed":
             rows.append((path, "", f"{elapsed_text(min(values))} to {elapsed_text(max(values))}"))
             continue

@@ -1,4 +1,4 @@
-"""A set of runs at the end of a cell: counts and the first rows, not a wall."""
+"""A set of runs at the end of a cell: counts, the first rows and the last, not a wall."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from fgnb.runs.runset import RunSet
 
 ROWS = 10
 _HEAD = ("run_id", "workflow", "status", "elapsed", "input", "output or error")
+_GAP = ("…", *[""] * (len(_HEAD) - 1))
 
 
 def show(runs: RunSet, rows: int = ROWS) -> dict[str, str]:
-    """Return the set as a MIME bundle, with its first so many `rows`."""
+    """Return the set as a MIME bundle, with so many `rows`: of more runs, the first and the last."""
     if not len(runs):
         return listing("no runs")
     counts = ", ".join(f"{count:,} {status}" for status, count in runs.counts.items())
     names = runs.workflows
     single = len(names) == 1  # and then not repeated in each row
     title = f"{counted(len(runs), 'run')}{f' of {names[0]}' if single else ''}: {counts}"
-    told = [cells_of(run) for run in runs[:rows]]
+    cut_at = len(runs) if len(runs) <= rows else rows // 2
+    told = [cells_of(run) for run in runs[:cut_at]]
+    if cut_at < len(runs):
+        told += [_GAP, *(cells_of(run) for run in runs[cut_at - rows :])]
     cells = [
         (
             html.one_line(run_id, html.MUTED),
             html.one_line(workflow),
-            html.status(status),
+            html.status(status) if status else "",
             *map(html.one_line, rest),
         )
         for run_id, workflow, status, *rest in told

@@ -6,7 +6,7 @@ from fgnb.counted import counted
 from fgnb.render import html
 from fgnb.render.comparison import cell_text, html_value
 from fgnb.render.listing import Table, listing
-from fgnb.render.messages import message_line
+from fgnb.render.messages import message_line, told_at
 from fgnb.render.run import elapsed_text
 from fgnb.render.text import cut
 from fgnb.render.textdiff import is_long, marked_html, marked_text
@@ -70,22 +70,23 @@ def _paths(comparison: SetComparison) -> Table:
     """Return the paths that differ in pairs of one status: of a run that fails now, all the output is gone."""
     kept: dict[str, list[Difference]] = {}
     for change in comparison.differences:
-        before, after = comparison.pairs[change.pair]
-        if before.ok == after.ok:
+        one, other = comparison.pairs[change.pair]
+        if one.ok == other.ok:
             kept.setdefault(change.path, []).append(change)
     ordered = sorted(kept.items(), key=lambda entry: -len(entry[1]))
     rows, cells = [], []
     for path, found in ordered[:PATHS]:
         first = found[0]
+        before, after = told_at(path, first.before), told_at(path, first.after)
         example = cut(comparison.key_of(first.pair), 30)
         head = (f"{len(found):,}", example)
         if is_hidden_path(path):
             plain = shown = f"{HIDDEN} → {HIDDEN}"
-        elif is_long(first.before, first.after):
-            plain, shown = marked_text(first.before, first.after), marked_html(first.before, first.after)
+        elif is_long(before, after):
+            plain, shown = marked_text(before, after), marked_html(before, after)
         else:
-            plain = f"{cell_text(first.before, 24)} → {cell_text(first.after, 24)}"
-            shown = f"{html_value(first.before)} → {html_value(first.after)}"
+            plain = f"{cell_text(before, 24)} → {cell_text(after, 24)}"
+            shown = f"{html_value(before)} → {html_value(after)}"
         rows.append((path, *head, plain))
         cells.append((html.span(path, html.MONO), *map(html.escape, head), shown))
     more = f"… {len(ordered) - PATHS:,} more; see .frame" if len(ordered) > PATHS else ""

@@ -267,7 +267,8 @@ class Run(Shown):
         reason = self._reason_kind()
         if reason is None:
             raise kind(describe_failure(self), self)
-        raise errors.refused(kind, reason, describe_failure(self), self)
+        hint = None if self.status == "rejected" else _NEXT_STEP.get(self.status, _MAY_RUN)
+        raise errors.refused(kind, reason, describe_failure(self), self, hint)
 
     def _reason_kind(self) -> type[ServiceError] | None:
         if self.status == "unsent" and self.http_status is None:
