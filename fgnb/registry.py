@@ -91,8 +91,9 @@ class Registry:
         """Create a workflow, or replace the one of the same name unless nothing has changed.
 
         It is checked first, as by `fgnb.validate`. The result shows what was done, and each place that
-        differs from what the service held. A function that the embedded service of this process does not
-        know yet is a UserWarning: register it with `fgnb.function` before the first run.
+        differs from what the service held: states are matched by id, functions and retries by name. A
+        function that the embedded service of this process does not know yet is a UserWarning: register
+        it with `fgnb.function` before the first run.
 
         Args:
             source: a YAML or JSON file, or the definition itself.

@@ -235,13 +235,16 @@ class Session(Registry):
             name: names the sweep in the history, so that it can be gone on with; each name once.
             resume: go on with the sweep `name`: only inputs without a final record are sent. Those that
                 may have run (``unknown``) are not, unless ``"retry-unknown"`` is given; what never ran
-                (``unsent``, ``rejected``, ``cancelled``) is. The result holds the earlier runs, too.
+                (``unsent``, ``rejected``, ``cancelled``) is. Runs that failed are final: a sweep over them,
+                ``inputs=runs[runs.frame["status"] == "fail"]``, does those again. The result holds the
+                earlier runs, too.
             background: return a `Job` at once.
             progress: whether to show how far it is.
             executor: runs the inputs in chunks in its threads, in its processes, or on other machines:
                 one of `concurrent.futures`, or Dask's ``client.get_executor()``. Each worker has a client
                 and `concurrency` of its own, and finds credentials in its own environment. What a lost
-                worker may have sent is ``unknown``; the rest of its chunk goes to another one.
+                worker may have sent is ``unknown``; the rest of its chunk goes to another one. The embedded
+                service takes threads only; other workers reach ``fgnb serve``.
             parts: with `executor`, a folder that all workers see, where they leave the runs as Parquet
                 files for `fgnb.read_runs`; needed if they are on other machines.
 
@@ -308,7 +311,8 @@ class Session(Registry):
         """Return recorded runs, oldest first, from all notebooks on this machine.
 
         What a crash left open is ``unknown``, and so is a run still under way in another process; the
-        reason tells which. Values under keys that look like secrets are ``***``.
+        reason tells which. Values under keys that look like secrets are ``***``. Which file it is, and
+        how to keep it small, is told by `fgnb.runs.keeping.history_at`.
 
         Args:
             workflow: only of this one, by the name or id that was given.

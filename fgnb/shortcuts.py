@@ -61,22 +61,34 @@ def connect(
     Args:
         target: ``"local"`` for the embedded service in this process, or the URL of a compatible
             service such as ``fgnb serve``'s.
-        profile: a table of ``fgnb.toml``, whose keys are the names of these arguments.
-        region: a region of Huawei Cloud, e.g. ``cn-north-4``.
-        endpoint: a URL, with `region` where that matters, or instead of `target`.
-        project_id: the project; looked up through IAM if it is not known. An embedded service takes any.
-        credentials: an `fgnb.AccessKey` or `fgnb.IamToken`, a function that returns one, or where to
-            take them from: ``"environment"``, ``"file"``, ``"prompt"``, ``"metadata"``, ``"oidc"``,
-            ``"pod-identity"``. By default, the environment and the SDK's credentials file.
+        profile: a table of ``fgnb.toml``, in the working directory or above it, or in the user's configuration
+            folder. Its keys are the names of the arguments below, up to `log_bodies`; it never holds a secret.
+        region: a region of Huawei Cloud. Synchronous execution is offered in cn-east-2, cn-east-3, cn-north-4,
+            cn-south-1 and cn-southwest-2; any other is refused unless `endpoint` is given, or the SDK's
+            ``HUAWEICLOUD_SDK_REGION_FUNCTIONGRAPH_<REGION>`` or ``~/.huaweicloud/regions.yaml`` names one.
+        endpoint: a URL, with `region` where that matters, or instead of `target`. Redirects are not followed.
+        project_id: the project; by default ``HUAWEICLOUD_SDK_PROJECT_ID``, what the credentials file says, or
+            looked up through IAM at the first call. An embedded service takes any.
+        credentials: an `fgnb.AccessKey` or `fgnb.IamToken`; a function that returns one, which is asked again
+            before it expires; or where to take them from: ``"environment"``, ``"file"``, ``"prompt"``, which
+            asks without echo, and with ``fgnb[huaweicloud]`` ``"metadata"`` (the agency of an ECS), ``"oidc"``,
+            ``"pod-identity"``. By default the environment: ``HUAWEICLOUD_SDK_AK``, ``HUAWEICLOUD_SDK_SK`` and,
+            for temporary keys, ``HUAWEICLOUD_SDK_SECURITY_TOKEN``; or ``FGNB_AUTH_TOKEN``, an IAM token. Else
+            section ``[basic]`` of ``~/.huaweicloud/credentials``, or of the file that
+            ``HUAWEICLOUD_SDK_CREDENTIALS_FILE`` names.
         timeout: seconds to wait for the answer to a run; 310, since a run may take 300.
         connect_timeout: seconds to wait for a connection; 10.
         retry_for: seconds in which a request may be sent again where nothing can have run; 60.
         verify: whether certificates are checked.
-        ca_bundle: a file or folder of certificate authorities, instead of the usual ones.
-        proxy: the URL of a proxy, or ``"none"``; by default that of the environment.
-        log_bodies: whether what is sent and answered goes to the log ``fgnb.client`` at level DEBUG.
+        ca_bundle: a file or folder of certificate authorities, instead of the usual ones; by default what
+            ``SSL_CERT_FILE`` or ``REQUESTS_CA_BUNDLE`` names.
+        proxy: the URL of a proxy, or ``"none"``; by default that of the environment (``HTTPS_PROXY``,
+            ``NO_PROXY``).
+        log_bodies: whether the log ``fgnb.client``, which at level DEBUG tells of every request with its id
+            and duration, tells what is sent and answered, too.
         history: the file that keeps the runs, or ``"off"``; see `fgnb.runs.keeping.history_at`.
-        limit: seconds that an execution may take in the embedded service.
+        limit: seconds that an execution may take in the embedded service, 300 by default: it ends as
+            ``timeout`` then, whatever its functions do.
         isolation: where functions of the embedded service run that do not say themselves:
             ``"thread"``, or ``"process"``, where a crash or an endless loop costs only its own run.
         options: how the embedded service behaves where the cloud's documents are silent. With other

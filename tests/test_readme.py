@@ -1,27 +1,35 @@
-"""The README's own code runs."""
+"""The README's own code runs, and what it leaves to the notebooks' texts is there and true."""
 
 import re
 from pathlib import Path
-from textwrap import dedent
 
 import msgspec
+import nbformat
 import pytest
 
 from fgnb import yamltext
 from fgnb.wire import STATE_KINDS, Branch
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
 
 
-def blocks(kind: str) -> list[str]:
-    """Return the fenced blocks of a kind, those of lists as well."""
-    return [dedent(text) for _, text in re.findall(rf"^( *)```{kind}\n(.*?)^\1```$", README, re.MULTILINE | re.DOTALL)]
+def blocks(kind: str, text: str = README) -> list[str]:
+    """Return the fenced blocks of a kind in a text of Markdown."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def told(notebook: str) -> str:
+    """Return the Markdown of a notebook."""
+    cells = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
 def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("fgnb.shortcuts._default", None)  # as in a new process
-    definition, _ = blocks("yaml")
+    (definition,) = blocks("yaml")
+    (profiles,) = blocks("toml", told("cloud"))
     Path("pricing.yaml").write_text(definition)
     keys = tmp_path / "credentials"
     keys.write_text("[basic]\nak = ABCD\nsk = efgh\n")
@@ -30,7 +38,7 @@ def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pyte
     names: dict[str, object] = {}
     for code in blocks("python"):
         if "profile=" in code:
-            Path("fgnb.toml").write_text(blocks("toml")[0])
+            Path("fgnb.toml").write_text(profiles)
         exec(code, names)
     fgnb = names["fgnb"]
     assert fgnb.connect().connection == "http://127.0.0.1:9000"  # type: ignore[attr-defined]
@@ -40,8 +48,9 @@ def test_the_python_and_yaml_of_the_readme_run(tmp_path: Path, monkeypatch: pyte
     assert fgnb.run("pricing", {"qty": 3}).output == {"total": 15}  # type: ignore[attr-defined]
 
 
-def test_the_fields_of_the_states_in_the_readme_are_those_that_are_read() -> None:
-    states = yamltext.loads(blocks("yaml")[1])
+def test_the_fields_of_the_states_in_the_notebook_are_those_that_are_read() -> None:
+    (kinds,) = blocks("yaml", told("own-workflow"))
+    states = yamltext.loads(kinds)
     assert [state["type"] for state in states] == ["Switch", "Parallel", "Foreach", "SubFlow"]
     for state in states:
         known = {field.encode_name for field in msgspec.structs.fields(STATE_KINDS[state["type"]])}
@@ -57,13 +66,12 @@ def test_the_two_commands_stand_alone_in_the_first_two_shell_blocks() -> None:
 
 
 def test_links_lead_somewhere_and_pictures_are_small() -> None:
-    root = Path(__file__).parent.parent
     links = re.findall(r"\]\(([^)#]*)\)", README)
     assert len(links) > 12
     for link in links:
         assert "://" not in link
-        assert (root / link).is_file(), link
+        assert (ROOT / link).is_file(), link
         if link.endswith(".png"):
-            assert (root / link).stat().st_size < 100_000
-    notebooks = {f"notebooks/{path.name}" for path in (root / "notebooks").glob("*.ipynb")}
+            assert (ROOT / link).stat().st_size < 100_000
+    notebooks = {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert notebooks <= set(links)

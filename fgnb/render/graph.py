@@ -32,8 +32,9 @@ Definition = Mapping[str, Any] | Workflow
 class Graph(Shown):
     """A workflow drawn: its states from left to right, what is inside them, and what runs say of them.
 
-    At the end of a cell it shows a picture, in a terminal a tree. `failures` are the nodes at which runs
-    failed, with the message (secrets masked) and how many did.
+    Ways after errors are dashed. At the end of a cell it shows a picture without scripts, which untrusted
+    notebooks show, too; in a terminal a tree. `failures` are the nodes at which runs failed, with the
+    message (secrets masked) and how many did.
 
     >>> import fgnb
     >>> graph = fgnb.connect("local").workflow("order-triage").graph()

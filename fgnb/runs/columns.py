@@ -2,8 +2,8 @@
 
 A column is ``Int64``, ``Float64``, ``boolean`` or ``string`` if all its values are of that JSON
 type, else ``object``; integers beyond 64 bits and mixed columns are ``object``, each value as it
-came. Nothing goes through float, nothing is guessed from text. null and a missing key are both
-``<NA>`` here.
+came, and so are lists. Nothing goes through float, nothing is guessed from text: ``"00123"`` stays
+text. null and a missing key are both ``<NA>`` here.
 """
 
 from __future__ import annotations

@@ -32,6 +32,9 @@ def compare(
 ) -> Comparison:
     """Compare runs, or two sets of runs matched by input.
 
+    Numbers count by value, ``true`` is not 1, and what is missing is not null. Lists are compared by
+    position, or by a `key`. The elapsed time is told, but never counts as a change.
+
     Args:
         given: two or more runs, or one set of them, to be laid side by side: a `RunComparison`. Two sets,
             before and after, are matched by input: a `SetComparison`.

@@ -81,7 +81,7 @@ def runs_frame(runs: Iterable[Run], *, lists: Lists = "keep") -> pd.DataFrame:
     ``submitted_at``, ``begin_time``, ``end_time`` (datetime64, UTC); ``elapsed`` (float64, seconds);
     ``error_count`` (Int64); ``error_node``, ``error_message`` (string; of the first node error;
     where no node failed, the message is the reason why there is no answer); then ``tags.<name>``,
-    ``input.<path>``, ``output.<path>``, objects flattened.
+    ``input.<path>``, ``output.<path>``, objects flattened, typed as `fgnb.runs.columns` says.
 
     Args:
         runs: the runs; iterated once.

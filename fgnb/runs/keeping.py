@@ -24,7 +24,7 @@ def history_at(place: str | os.PathLike[str] | None = None) -> History | None:
     Args:
         place: a file, or ``"off"``; by default ``FGNB_HISTORY``, else a file in the user's data folder.
             ``FGNB_HISTORY_MAX_AGE`` (such as ``90d``) and ``FGNB_HISTORY_MAX_SIZE`` (such as ``500MB``)
-            keep it in check; without them nothing is ever deleted.
+            delete the oldest runs when a process first writes; without them all is kept.
 
     Raises:
         ConfigError: one of the variables can't be read.
