@@ -36,10 +36,9 @@ FgnbError
 RunInterrupted                a KeyboardInterrupt that carries the run it interrupted
 SweepInterrupted              the same of a cell's sweep, with its ``.runs``
 
-With ``check=True``, the default, a run raises unless its status is ``success``. Where the service refused
-it, the exception is of two classes: of that of its status (`RequestRejected`, `OutcomeUnknown`, `NotSent`)
-and of that of the reason, with ``.status``, ``.code``, ``.request_id`` and ``.hint``: ``except
-fgnb.RateLimited`` works for a run as for `fgnb.workflows`.
+With ``check=True``, the default, a run raises unless its status is ``success``. Where the service refused it, the
+exception is also of the class of the reason, with ``.status``, ``.code``, ``.request_id`` and ``.hint``:
+``except fgnb.RateLimited`` works for a run as for `fgnb.workflows`.
 
 FgnbWarning                   (a UserWarning)
 ├── ConfigWarning             a setting was passed over: it is not known, or lacks another one

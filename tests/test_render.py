@@ -89,7 +89,7 @@ class Parsed(HTMLParser):
 
 
 ALLOWED = {
-    "img", "div", "span", "strong", "mark", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre"
+    "img", "div", "span", "strong", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre"
 }  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_what_stands_out_does_so_without_styles_too() -> None:
     card, compared = (re.sub(r' style="[^"]*"', "", html) for html in shown)
     assert card.startswith("<div><div><strong>✗ fail</strong> &nbsp;<strong>x</strong> &nbsp;")
     assert "<strong>2 runs of w differ in 1 path</strong>" in compared
-    assert "<span>output</span></th><td>1</td><td><mark>2</mark></td>" in compared
+    assert "<span>output</span></th><td>1</td><td><strong>2</strong></td>" in compared
 
 
 @given(JSON)
@@ -282,7 +282,7 @@ def test_a_comparison_says_by_which_tags_its_runs_differ() -> None:
     assert "version: <v2>, token: ***, note: 1" in lines[2]
     assert "version: &lt;v2&gt;" in shown["text/html"]
     (cell,) = re.findall(r'<td style="[^"]*rgba\(255,180,0[^"]*">(.*?)</td>', shown["text/html"])
-    assert re.findall(r"<mark [^>]*>(.*?)</mark>", cell) == ["&lt;v2&gt;"]  # the output, a row below
+    assert re.findall(r"<strong [^>]*>(.*?)</strong>", cell) == ["&lt;v2&gt;"]  # the output, a row below
     same = compare(a_run(tags={"by": "me"}), a_run(tags={"by": "me"}))._repr_mimebundle_()
     assert "tags" not in same["text/plain"]
 

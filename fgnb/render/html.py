@@ -109,8 +109,11 @@ def heading(text: str) -> str:
 
 
 def marked(content: str) -> str:
-    """Return the content (HTML) of a cell of `table` in the style `CHANGED`, marked also where no style is left."""
-    return f'<mark style="background:none;color:inherit">{content}</mark>'
+    """Return the content (HTML) of a cell of `table` in the style `CHANGED`, so that it is bold where that is lost.
+
+    A ``<mark>`` is black in untrusted notebooks, on dark ground, too: they let no colour be inherited.
+    """
+    return f'<strong style="font-weight:normal">{content}</strong>'
 
 
 def pill(text: str, colour: str) -> str:
