@@ -6,10 +6,12 @@ import asyncio
 import contextvars
 import os
 import threading
+import time
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as WaitTimeout
+from concurrent.futures import wait as wait_for
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -153,6 +155,24 @@ class BackgroundLoop:
             if future.cancel():
                 ended.wait(GRACE)
             raise
+
+
+def ended(future: Future[Any], timeout: float | None = None, *, tick: Callable[[], None] | None = None) -> bool:
+    """Wait until a future is done, in slices, so that Ctrl-C is seen on every platform; False if time is over first.
+
+    Args:
+        future: what is waited for.
+        timeout: seconds to wait; for as long as it takes by default.
+        tick: called about ten times a second meanwhile.
+    """
+    until = float("inf") if timeout is None else time.monotonic() + timeout
+    while not future.done():
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        if wait_for([future], min(SLICE, left)).not_done and tick is not None:
+            tick()
+    return True
 
 
 def _hand_over(task: asyncio.Task[T], future: Future[T]) -> None:

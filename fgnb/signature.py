@@ -22,6 +22,7 @@ ALGORITHM = "SDK-HMAC-SHA256"
 DATE_HEADER = "x-sdk-date"
 CONTENT_HEADER = "x-sdk-content-sha256"
 TOKEN_HEADER = "x-security-token"  # noqa: S105  # a name
+AUTH_TOKEN_HEADER = "x-auth-token"  # noqa: S105  # of an IAM token, which goes instead of a signature
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 _DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")

@@ -174,11 +174,13 @@ def test_inputs_over_which_workers_are_lost_again_and_again_are_left_alone(conne
     assert not stub.inputs
 
 
+@pytest.mark.parametrize("first", [scatter.FIRST, scatter.MOST])
 @pytest.mark.parametrize("drop", [False, True])
-def test_cancel_reaches_the_workers(connect, threads, drop):
+def test_cancel_reaches_the_workers(connect, threads, drop, first, monkeypatch):
+    monkeypatch.setattr(scatter, "FIRST", first)
     stub = WorkflowStub(lambda value: success(value), delay=0.05)
     session = connect(stub.url, history="off")
-    job = swept(session, "echo", {"n": range(5000)}, executor=threads, background=True)
+    job = swept(session, "echo", {"n": range(5000)}, concurrency=5, executor=threads, background=True)
     while len(stub.inputs) < 30 and not job.done:
         time.sleep(0.01)
     job.cancel(drop=drop)

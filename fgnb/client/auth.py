@@ -13,6 +13,7 @@ from fgnb.config import is_loopback
 from fgnb.errors import ConfigError
 from fgnb.secret import HIDDEN
 from fgnb.signature import (
+    AUTH_TOKEN_HEADER,
     CONTENT_HEADER,
     DATE_HEADER,
     TOKEN_HEADER,
@@ -23,8 +24,6 @@ from fgnb.signature import (
     payload_hash,
 )
 from fgnb.wire import PROJECT_HEADER
-
-AUTH_TOKEN_HEADER = "x-auth-token"  # noqa: S105  # a name
 
 # What proxies and gateways on the way leave as it is. The SDK signs all it has; the guide asks for the date only.
 _SIGNED = [(name, name.encode()) for name in ("content-type", "host", PROJECT_HEADER, CONTENT_HEADER)]

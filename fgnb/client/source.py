@@ -15,7 +15,7 @@ from fgnb.background import forget_in_child
 from fgnb.client.credentials import Credentials, IamToken, utc_text
 from fgnb.errors import ConfigError
 from fgnb.secret import HIDDEN
-from fgnb.signature import ALGORITHM
+from fgnb.signature import ALGORITHM, AUTH_TOKEN_HEADER, TOKEN_HEADER
 
 EARLY = 40 * 60.0  # seconds before their end at which credentials are refreshed, as the official SDK does
 PATIENCE = 60.0  # seconds to wait for whoever gives credentials
@@ -112,10 +112,10 @@ class Source:
         """Return the headers that the credentials at hand become, secrets masked; fetches nothing."""
         held, said = self._held, f"{HIDDEN} ({self.describe()})"
         if held is None:
-            return {"Authorization or X-Auth-Token": said}
+            return {f"Authorization or {AUTH_TOKEN_HEADER.title()}": said}
         if isinstance(held, IamToken):
-            return {"X-Auth-Token": said}
-        token = {} if held.security_token is None else {"X-Security-Token": HIDDEN}
+            return {AUTH_TOKEN_HEADER.title(): said}
+        token = {} if held.security_token is None else {TOKEN_HEADER.title(): HIDDEN}
         return {"Authorization": f"{ALGORITHM} {said}"} | token
 
     def _expired(self, held: Credentials) -> bool:

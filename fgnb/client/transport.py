@@ -19,13 +19,13 @@ import httpx
 
 from fgnb import __version__, jsontext
 from fgnb.background import forget_in_child
-from fgnb.client.auth import AUTH_TOKEN_HEADER, SigningAuth, signed_text
+from fgnb.client.auth import SigningAuth, signed_text
 from fgnb.client.http1 import BODY_LIMIT, SENDING, Http1Transport
 from fgnb.config import CONNECT_TIMEOUT, proxy_of_environment
 from fgnb.errors import AnswerLost, ConfigError, ConnectionFailed, InputError, SecurityWarning
 from fgnb.profiles import NO_PROXY
 from fgnb.secret import HIDDEN, Secret
-from fgnb.signature import TOKEN_HEADER
+from fgnb.signature import AUTH_TOKEN_HEADER, TOKEN_HEADER
 from fgnb.wire import REQUEST_ID_HEADER, Request, Response
 
 MARGIN = 1.0  # seconds beyond those for a connection, which a proxy may need for its part

@@ -15,6 +15,7 @@ from fgnb.errors import ConfigError
 from fgnb.local.refusals import unauthorized
 from fgnb.secret import Secret
 from fgnb.signature import (
+    AUTH_TOKEN_HEADER,
     CONTENT_HEADER,
     DATE_HEADER,
     TOKEN_HEADER,
@@ -32,7 +33,7 @@ TOLERANCE = 15 * 60  # seconds between the signature's time and ours, either way
 WRONG_LIMIT = 5  # wrong signatures in a row; one more locks the access key
 LOCK = 5 * 60  # seconds an access key stays locked
 
-_SHOWN = {TOKEN_HEADER: "***", "x-auth-token": "***"}  # what a message has in place of secrets
+_SHOWN = dict.fromkeys((TOKEN_HEADER, AUTH_TOKEN_HEADER), "***")  # what a message has in place of secrets
 
 
 class Gateway:

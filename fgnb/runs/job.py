@@ -7,11 +7,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as WaitTimeout
 from typing import TYPE_CHECKING, Any
 
 from fgnb import wiring
-from fgnb.background import SLICE
+from fgnb.background import ended
 from fgnb.counted import counted
 from fgnb.errors import FgnbError, SweepStopped
 from fgnb.runs.feed import Feed
@@ -179,15 +178,8 @@ class Job(Watched):
             TimeoutError: it has not ended by then; it goes on.
             SweepStopped: it could not go on; carries the runs that there are.
         """
-        waited = 0.0
-        while not self.done:
-            try:
-                self._future.result(SLICE if timeout is None else min(SLICE, max(0.0, timeout - waited)))
-            except WaitTimeout:
-                self._paint_here()
-                waited += SLICE
-                if timeout is not None and waited >= timeout and not self.done:
-                    raise TimeoutError(f"the sweep has not ended within {timeout:g} s; it goes on") from None
+        if not ended(self._future, timeout, tick=self._paint_here):
+            raise TimeoutError(f"the sweep has not ended within {timeout:g} s; it goes on")
         return self._result()
 
     def run(self) -> RunSet:

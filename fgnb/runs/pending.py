@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitTimeout
-from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fgnb.background import SLICE
+from fgnb.background import ended
 from fgnb.client.blocking import Submission
 from fgnb.client.outcome import Outcome
 from fgnb.runs.recording import Recording
@@ -124,14 +123,8 @@ class PendingRun(Watched):
             TimeoutError: it has not ended by then; it goes on.
             FgnbError: nothing came of it, such as for want of a workflow of that name.
         """
-        until = float("inf") if timeout is None else time.monotonic() + timeout
-        while not self.future.done():
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"{self.workflow} has not ended within {timeout:g} s; it goes on")
-            # In slices, so that Ctrl-C is seen on every platform.
-            if wait_for([self.future], min(SLICE, left)).not_done and tick is not None:
-                tick()
+        if not ended(self.future, timeout, tick=tick):
+            raise TimeoutError(f"{self.workflow} has not ended within {timeout:g} s; it goes on")
         run = self.future.result()
         self._recording.flush()
         self.paint(last=True)

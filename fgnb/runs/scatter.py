@@ -25,7 +25,7 @@ from fgnb.runs.progress import Meter
 from fgnb.runs.run import Run, new_run_id
 from fgnb.runs.sweep import Executes, Keeps
 from fgnb.runs.table import arrow, read_parquet, unpacked, write_parquet
-from fgnb.runs.worker import run_chunk
+from fgnb.runs.worker import LEFT, run_chunk
 
 if TYPE_CHECKING:
     from fgnb.runs.claims import Claim
@@ -38,7 +38,6 @@ TRIES = 3  # workers that may be lost over an input before it is left alone
 _log = logging.getLogger("fgnb.sweep")
 
 LOST = "the worker was lost before the answer came: the service may have run it"
-LEFT = "the sweep ended before it was sent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fgnb import jsontext, wiring
 from fgnb.client.blocking import Client
+from fgnb.client.outcome import Attempt
 from fgnb.runs.chunks import BLOCK, DROP, Chunk, Done, Folder, Journal
 from fgnb.runs.claims import Claim
 from fgnb.runs.feed import Feed
@@ -17,6 +18,8 @@ from fgnb.runs.progress import Meter
 from fgnb.runs.run import Run
 from fgnb.runs.sweep import Sweep
 from fgnb.runs.table import packed, write_parquet
+
+LEFT = "the sweep ended before it was sent"
 
 
 def run_chunk(chunk: Chunk) -> Done:
@@ -46,6 +49,7 @@ def run_chunk(chunk: Chunk) -> Done:
         look()
         feed.serve(future, look)
         future.result()
+        recorder.leave()
     finally:
         journal.close()
     error = None if sweep.error is None else str(sweep.error)
@@ -76,6 +80,7 @@ class _Claims:
         self._folder = folder
         self._journal = journal
         self._blocks: dict[int, bool] = {}
+        self._begun: set[int] = set()
         self.runs: list[Run] = []
 
     async def begin(self, item: Item, run_id: str, submitted_at: datetime) -> Claim:
@@ -83,6 +88,7 @@ class _Claims:
         block = item.position // BLOCK
         if block not in self._blocks:
             self._blocks[block] = self._folder.claim(self._chunk.number, block)
+        self._begun.add(item.position)
         return Claim(item.position, ours=self._blocks[block])
 
     def end(self, claim: Claim, run: Run, body: bytes | None) -> bool:
@@ -90,6 +96,19 @@ class _Claims:
         assert claim.row is not None  # noqa: S101  # as `begin` gave it
         self._journal.write(self._chunk.positions[claim.row], run)
         return False
+
+    def leave(self) -> None:
+        """Say of the rest of what was claimed that it was not sent, now that the sweep has ended."""
+        order, outcome = self._chunk.order, Attempt().abandoned(LEFT)
+        for place, text in enumerate(self._chunk.inputs):
+            if place in self._begun or not self._blocks.get(place // BLOCK):
+                continue
+            run = Run.of(
+                outcome, workflow=order.workflow, input=jsontext.loads_answer(text), headers=order.headers,
+                tags=order.tags, connection=order.connection, run_id=self._chunk.run_ids[place],
+            )  # fmt: skip
+            self._journal.write(self._chunk.positions[place], run)
+            self.runs.append(run)
 
     async def aflush(self) -> None:
         """Return at once: what is written is written."""
