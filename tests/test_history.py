@@ -138,8 +138,8 @@ def test_filters(session):
     assert len(quantities(since="1h")) == 4
     assert quantities(since=datetime.now(UTC) + timedelta(hours=1)) == []
     assert len(quantities(since=timedelta(days=1))) == 4
-    assert len(quantities(since=date.today() - timedelta(days=1))) == 4
-    assert quantities(since=date.today() + timedelta(days=2)) == []
+    assert len(quantities(since=datetime.now(UTC).date() - timedelta(days=1))) == 4
+    assert quantities(since=datetime.now(UTC).date() + timedelta(days=2)) == []
 
 
 @pytest.mark.parametrize(
