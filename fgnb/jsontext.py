@@ -7,7 +7,7 @@ otherwise); a number beyond a double's range is refused instead of becoming infi
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -70,20 +70,15 @@ def loads(text: str) -> Any:
     try:
         return _READ(text)  # made once: a decoder with hooks costs more than most texts
     except (_Doubtful, ValueError, RecursionError):
-        return _examined(text)
+        _refuse(text)
 
 
-def _examined(text: str) -> Any:
-    """Read a JSON text as `loads` does, or raise with the place of what is wrong."""
-    refused: list[_Refused] = []
-
-    def refuse(message: str, key: str | None = None) -> _Refused:
-        refused.append(_Refused(message, key=key))
-        return refused[-1]
+def _refuse(text: str) -> NoReturn:
+    """Read a JSON text that `loads` can't once more, and raise with the place of what is wrong."""
 
     def number(digits: str) -> float | _Refused:
         value = float(digits)
-        return refuse(f"{digits} is beyond the range of a number") if value in (_INF, -_INF) else value
+        return _Refused(f"{digits} is beyond the range of a number") if value in (_INF, -_INF) else value
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
         value = dict(pairs)
@@ -91,14 +86,14 @@ def _examined(text: str) -> Any:
             return value
         seen: set[str] = set()
         again = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        return refuse(f"duplicate key '{again}'", again)
+        return _Refused(f"duplicate key '{again}'", key=again)
 
     try:
         value = json.loads(
             text,
             object_pairs_hook=members,
             parse_float=number,
-            parse_constant=lambda name: refuse(f"{name} is not a JSON value"),
+            parse_constant=lambda name: _Refused(f"{name} is not a JSON value"),
         )
     except json.JSONDecodeError as error:
         raise SyntaxProblem(
@@ -108,11 +103,9 @@ def _examined(text: str) -> Any:
         raise InputError("the JSON text is nested too deeply") from None
     except ValueError:
         raise InputError(DIGITS) from None
-    if refused:
-        # One of them is in the value: what is below a duplicate key is gone, but then that key is there.
-        path, bad = next((path, leaf) for path, leaf in leaves(value) if isinstance(leaf, _Refused))
-        raise InputError(bad.message, path=format_path(path if bad.key is None else (*path, bad.key)) or None)
-    return value
+    # One that is refused is in the value: what is below a duplicate key is gone, but then that key is there.
+    path, bad = next((path, leaf) for path, leaf in leaves(value) if isinstance(leaf, _Refused))
+    raise InputError(bad.message, path=format_path(path if bad.key is None else (*path, bad.key)) or None)
 
 
 def _plain(message: str) -> str:

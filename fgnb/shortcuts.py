@@ -177,7 +177,7 @@ def find_runs(run_ids: Sequence[str]) -> list[Run]:
     return current().find_runs(run_ids)
 
 
-def definition_of(run: Run) -> Mapping[str, Any] | None:
+def definition_of(run: Run) -> Mapping[str, Any]:
     """Return the definition of a run's workflow, as the service that ran it holds it now.
 
     Raises:

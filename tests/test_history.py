@@ -1,6 +1,7 @@
 """The history: one database for all processes, which loses nothing and is left alone where it can't be used."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import sqlite3
@@ -9,17 +10,22 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import pandas as pd
 import pytest
 
 import fgnb
 from fgnb.background import BackgroundLoop
+from fgnb.runs import database as database_module
 from fgnb.runs import keeping
 from fgnb.runs.claims import Claim, Opening
+from fgnb.runs.database import MIGRATIONS, open_database
 from fgnb.runs.history import History
 from fgnb.runs.run import new_run_id
 from tests.exact import exact
+from tests.runs import make_run
+from tests.stub import answer
 from tests.workflow_stub import WorkflowStub
 
 
@@ -90,6 +96,8 @@ def test_runs_from_coroutines_and_in_the_background_are_recorded(session):
 def test_wrong_name_leaves_no_record(session):
     with pytest.raises(fgnb.WorkflowNotFound):
         session.run("order-triagee", {})
+    with pytest.raises(fgnb.WorkflowNotFound):
+        asyncio.run(session.arun("order-triagee", {}))
     assert len(session.history()) == 0
 
 
@@ -97,8 +105,20 @@ def test_off_keeps_nothing_and_says_so(connect, monkeypatch):
     monkeypatch.setenv("FGNB_HISTORY", "off")
     session = connect("local")
     session.run("order-triage", {"sku": "A-100", "qty": 3})
+    run = asyncio.run(session.arun("order-triage", {"sku": "A-100", "qty": 3}))
+    assert run.frame.fg.run is run
     with pytest.raises(fgnb.HistoryError, match="is off"):
         session.history()
+    with pytest.raises(LookupError, match="no run has the id 'old'"):
+        pd.DataFrame({"run_id": ["old"]}).fg.runs  # noqa: B018
+
+
+def test_a_frame_of_run_ids_leads_to_the_runs_of_the_history(session):
+    run = session.run("order-triage", {"sku": "A-100", "qty": 3})
+    frame = run.frame.index.to_frame(index=False)
+    del run
+    gc.collect()  # so that it is in memory nowhere
+    assert frame.fg.run == session.history()[0]
 
 
 def test_filters(session):
@@ -118,10 +138,22 @@ def test_filters(session):
     assert len(quantities(since="1h")) == 4
     assert quantities(since=datetime.now(UTC) + timedelta(hours=1)) == []
     assert len(quantities(since=timedelta(days=1))) == 4
+    assert len(quantities(since=datetime.now(UTC).date() - timedelta(days=1))) == 4
+    assert quantities(since=datetime.now(UTC).date() + timedelta(days=2)) == []
 
 
 @pytest.mark.parametrize(
-    "options", [{"since": "yesterday"}, {"since": 5}, {"limit": -1}, {"status": 5}, {"name": "mrach"}]
+    "options",
+    [
+        {"since": "yesterday"},
+        {"since": 5},
+        {"limit": -1},
+        {"status": 5},
+        {"status": ["fail", 5]},
+        {"tags": {"try": [1]}},
+        {"tags": {"at": date(2026, 11, 24)}},
+        {"name": "mrach"},
+    ],
 )
 def test_wrong_filters_are_told(session, options):
     with pytest.raises((fgnb.InputError, TypeError)):
@@ -176,7 +208,14 @@ def test_four_processes_write_ten_thousand_runs_each_at_once(path):
     database.close()
 
 
-@pytest.mark.parametrize("content", [b"this is no database, but long enough to be looked at" * 40, b"x"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"this is no database, but long enough to be looked at" * 40,
+        b"x",
+        b"SQLite format 3\0" + b"and nothing of it from here on" * 40,
+    ],
+)
 def test_damaged_file_is_kept_and_costs_the_record_only(connect, path, content):
     path.parent.mkdir()
     path.write_bytes(content)
@@ -184,6 +223,9 @@ def test_damaged_file_is_kept_and_costs_the_record_only(connect, path, content):
     with pytest.warns(fgnb.HistoryWarning, match="left as it is"):
         assert session.run("order-triage", {"sku": "A-100", "qty": 3}).ok
     assert session.run("order-triage", {"sku": "A-100", "qty": 3}).ok, "told once"
+    assert asyncio.run(session.arun("order-triage", {"sku": "A-100", "qty": 3})).ok
+    with pytest.raises(fgnb.WorkflowNotFound):
+        session.run("order-triagee", {})
     with pytest.raises(fgnb.HistoryError, match="left as it is"):
         session.history()
     with pytest.raises(fgnb.HistoryError):
@@ -193,23 +235,56 @@ def test_damaged_file_is_kept_and_costs_the_record_only(connect, path, content):
 
 def test_newer_and_foreign_databases_are_kept(connect, path):
     connect("local", history=path).run("order-triage", {"sku": "A-100", "qty": 3})
-    for number, change in enumerate(("PRAGMA user_version = 99", "PRAGMA application_id = 5")):
-        copy = path.with_name(f"copy{number}.db")
-        copy.write_bytes(path.read_bytes())
-        with sqlite3.connect(copy) as database:
-            database.execute("CREATE TABLE IF NOT EXISTS mine (a)")
-            database.execute(change)
+    for change, said in (("user_version = 99", "newer fgnb"), ("application_id = 5", "another program")):
+        copy = path.with_name(f"{said}.db")
+        with sqlite3.connect(path) as database, sqlite3.connect(copy) as other:
+            database.backup(other)
+            other.execute(f"PRAGMA {change}")
         database.close()
+        other.close()
         before = copy.read_bytes()
-        with pytest.raises(fgnb.HistoryError, match=r"newer fgnb|another program"):
+        with pytest.raises(fgnb.HistoryError, match=said):
             connect("local", history=copy).history()
         assert copy.read_bytes() == before
+
+
+def test_an_update_of_the_tables_that_fails_leaves_them_as_they_were(session, path):
+    run = session.run("order-triage", {"sku": "A-100", "qty": 3})
+    with pytest.raises(sqlite3.OperationalError, match="syntax error"):
+        open_database(path, (*MIGRATIONS, "CREATE TABLE more (a);\nNO STATEMENT"))
+    assert list(session.history()) == [run]
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT 1 FROM sqlite_master WHERE name = 'more'").fetchall() == []
+    database.close()
+
+
+def test_a_python_with_an_old_sqlite_is_told_so(session, monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    with pytest.warns(fgnb.HistoryWarning, match=r"needs SQLite 3\.33 or later"):
+        assert session.run("order-triage", {"sku": "A-100", "qty": 3}).ok
+
+
+def test_a_file_that_another_program_holds_costs_the_record_only(session, path, monkeypatch):
+    monkeypatch.setattr(database_module, "BUSY", 0.0)
+    path.parent.mkdir()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.warns(fgnb.HistoryWarning, match="can't be written: database is locked"):
+        assert session.run("order-triage", {"sku": "A-100", "qty": 1}).ok
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert session.run("order-triage", {"sku": "A-100", "qty": 2}).ok
+    assert [run.input["qty"] for run in session.history()] == [2]
 
 
 def test_folder_in_place_of_the_file_costs_the_record_only(connect, path):
     path.mkdir(parents=True)
     with pytest.warns(fgnb.HistoryWarning, match="can't be written"):
         assert connect("local", history=path).run("order-triage", {"sku": "A-100", "qty": 3}).ok
+    with pytest.raises(fgnb.HistoryError, match="can't be read"):
+        connect("local", history=path).history()
+    with pytest.raises(fgnb.HistoryError, match="can't be written"):
+        connect("local", history=path).sweep("order-triage", [{}], name="a", progress=False)
 
 
 def test_full_disk_costs_the_record_not_the_run(connect, path):
@@ -222,6 +297,51 @@ def test_full_disk_costs_the_record_not_the_run(connect, path):
     session._history._asked(lambda database: database.execute("PRAGMA max_page_count = 100000").fetchall())
     assert session.run("order-triage", {"sku": "A-100", "qty": 3}).ok
     assert [run.input["qty"] for run in session.history()] == [1, 3]
+
+
+def test_a_named_sweep_ends_where_the_history_can_not_keep_its_promise(session, path):
+    session.run("order-triage", {"sku": "A-100", "qty": 0})
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "CREATE TRIGGER no_room BEFORE INSERT ON runs WHEN CAST(NEW.input AS TEXT) LIKE '%:9}'"
+            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    inputs = {"sku": ["A-100"], "qty": [*range(1, 10), *range(20, 30)]}
+    with pytest.raises(fgnb.SweepStopped, match=r"no room\. A sweep with a name promises") as stopped:
+        session.sweep("order-triage", inputs, name="a", concurrency=1, progress=False)
+    assert [run.input["qty"] for run in stopped.value.runs] == list(range(1, 9))
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TRIGGER no_room")
+    database.close()
+    runs = session.sweep("order-triage", inputs, name="a", resume=True, progress=False)
+    assert [run.run_id for run in runs][:8] == [run.run_id for run in stopped.value.runs]
+    assert runs.counts == {"success": 19}
+
+
+def test_who_waits_no_more_for_the_record_holds_up_nobody(session, path):
+    session.run("order-triage", {"sku": "A-100", "qty": 0})
+    holder = sqlite3.connect(path, isolation_level=None)
+
+    async def cancelled(qty):
+        task = asyncio.ensure_future(session.arun("order-triage", {"sku": "A-100", "qty": qty}))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    async def one_and_another():
+        holder.execute("BEGIN IMMEDIATE")
+        await cancelled(1)
+        holder.execute("ROLLBACK")
+        return await session.arun("order-triage", {"sku": "A-100", "qty": 2})
+
+    assert asyncio.run(one_and_another()).ok
+    holder.execute("BEGIN IMMEDIATE")
+    asyncio.run(cancelled(3))  # whose event loop is gone when the record is there
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert session.run("order-triage", {"sku": "A-100", "qty": 4}).ok
+    assert [run.input["qty"] for run in session.history(status="success")] == [0, 2, 4]
 
 
 def test_what_is_queued_at_the_end_of_the_interpreter_is_written(tmp_path):
@@ -263,6 +383,13 @@ def test_limits_that_cannot_be_read_are_told(monkeypatch, variable, text):
         keeping.history_at()
 
 
+def test_limits_have_units(monkeypatch, path):
+    monkeypatch.setenv("FGNB_HISTORY_MAX_AGE", "1.5D")
+    monkeypatch.setenv("FGNB_HISTORY_MAX_SIZE", "2 mb")
+    history = keeping.history_at(path)
+    assert (history.max_age, history.max_size) == (129_600, 2_000_000)
+
+
 def test_forked_child_has_a_history_of_its_own(connect, path):
     session = connect("local", history=path)
     session.run("order-triage", {"sku": "A-100", "qty": 1})
@@ -278,6 +405,58 @@ def test_forked_child_has_a_history_of_its_own(connect, path):
     found = session.history("child")
     assert [run.status for run in found] == ["unknown"]
     assert "ended before the answer came" in found[0].reason
+
+
+def test_what_is_under_way_in_another_process_is_told_from_what_it_left_open(session, path):
+    session.run("order-triage", {"sku": "A-100", "qty": 1})
+    (begun, tell), (wait, end) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(end)
+        try:
+            session._history.begin(opening(workflow="child"))
+            os.write(tell, b"1")
+            os.read(wait, 1)
+        finally:
+            os._exit(0)
+    os.read(begun, 1)
+    assert session.history("child")[0].reason == f"still under way in process {child}"
+    os.close(end)
+    os.waitpid(child, 0)
+    assert "ended before the answer came" in session.history("child")[0].reason
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE owners SET host = 'elsewhere' WHERE pid = ?", (child,))
+    database.close()
+    assert session.history("child")[0].reason == f"still under way in process {child} on elsewhere"
+    for pipe in (begun, tell, wait):
+        os.close(pipe)
+
+
+def test_runs_with_and_without_a_name_are_recorded_at_once(path):
+    history = History(path)
+    history.begin(opening())
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")  # so that they are all in one transaction
+    named = {"sweep": 1, "key": b"k", "sweep_pass": 1}
+    futures = [history._writer.ask(history._begin, opening(**more)) for more in ({}, named, {}, named)]
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert [BackgroundLoop.wait(future).row for future in futures] == [2, 3, 4, 5]
+    assert [run.run_id for run in history.select()] == [run.run_id for run in history.select()][:5]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "order-\udfff"])
+def test_texts_with_half_a_character_are_kept(session, text):
+    session._history.add([make_run(workflow=text, input={text: text}, tags={text: text})])
+    (found,) = session.history()
+    assert (found.workflow, found.input, found.tags) == (text, {text: text}, {text: text})
+
+
+def test_an_answer_that_is_no_json_is_kept_as_it_is(connect, stub, path):
+    server = stub(answer(500, b"\xff<html>"))
+    session = connect(server.url, history=path)
+    run = session.run("48aff955-ea10-4ffd-b426-190bc192dc14", {}, check=False)
+    assert run.raw == session.history()[0].raw == b"\xff<html>"
 
 
 def test_more_ends_than_one_statement_takes_are_written_once_the_file_can_be(connect, path):

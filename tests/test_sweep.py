@@ -1,7 +1,9 @@
 """Sweeps: many inputs, so many at once, and nothing lost whatever happens."""
 
+import asyncio
 import itertools
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,7 +17,11 @@ from fgnb import Job
 from fgnb.client import pace
 from fgnb.runs import feed as feed_module
 from fgnb.runs import kept as kept_module
+from fgnb.runs.order import Item, Order
+from fgnb.runs.progress import Meter
+from fgnb.runs.sweep import Sweep
 from tests.exact import exact
+from tests.flows import flow, sleep
 from tests.stub import Stub, answer, kept
 from tests.workflow_stub import ID, WorkflowStub, success
 
@@ -120,12 +126,19 @@ def test_background_sweep_shows_its_runs_as_they_end(session):
     assert [run.input["qty"] for run in job.runs] == [1]
     assert not job.done
     assert job.progress.done == 1
+    assert repr(job) == "<Sweep of order-triage: running, 1 done, 0 failed>"
     with pytest.raises(TimeoutError, match="has not ended"):
         job.wait(0.1)
     go.set()
     assert [run.input["qty"] for run in job.wait(5)] == [1, 2]
     assert job.done
     assert job.progress.state == "done"
+
+
+def test_a_sweep_whose_total_is_known_says_so(session):
+    job = session.plan_sweep("order-triage", {"sku": ["Z-1"], "qty": range(1200)}, progress=False)
+    job.run()
+    assert repr(job) == "<Sweep of order-triage: done, 1,200 of 1,200 done, 1,200 failed>"
 
 
 def test_unknown_workflow_is_told_once_and_nothing_is_sent(session):
@@ -157,6 +170,8 @@ def test_wrong_arguments_are_told_before_anything_is_sent(session, options, mess
 def test_first_input_that_cannot_be_sent_raises_as_it_is(session):
     with pytest.raises(fgnb.InputError, match=r"inputs\[0\]\.qty"):
         swept(session, "order-triage", [{"qty": float("nan")}])
+    with pytest.raises(fgnb.InputError, match=r"digits.*inputs\[0\]"):
+        swept(session, "order-triage", [{"qty": 10**5000}])
 
 
 def test_later_input_that_cannot_be_sent_stops_the_sweep_and_keeps_what_ran(session):
@@ -176,6 +191,23 @@ def test_generator_that_raises_stops_the_sweep_and_keeps_what_ran(session):
         swept(session, "order-triage", broken())
     assert len(stopped.value.runs) == 1
     assert isinstance(stopped.value.__cause__, RuntimeError)
+
+
+def test_a_workflow_that_goes_away_stops_the_sweep_and_keeps_what_ran(session):
+    session.deploy(flow(sleep("nap", 0.001), name="brief"))
+
+    def inputs():
+        yield {"n": 1}
+        while len(job.runs) < 1:
+            time.sleep(0.001)
+        session.client.delete([session.workflow("brief").urn])
+        yield {"n": 2}
+
+    job = session.plan_sweep("brief", inputs(), concurrency=1, progress=False)
+    with pytest.raises(fgnb.SweepStopped, match="brief") as stopped:
+        job.run()
+    assert isinstance(stopped.value.__cause__, fgnb.WorkflowNotFound)
+    assert [(run.input["n"], run.status) for run in stopped.value.runs] == [(1, "success"), (2, "cancelled")]
 
 
 @pytest.fixture
@@ -251,6 +283,60 @@ def test_a_sweep_that_is_cancelled_before_it_began_ends(slow):
     job = swept(session, "hold", {"n": range(100)}, concurrency=4, background=True)
     job.cancel(drop=True)
     assert len(job.wait(5)) == 0
+
+
+def test_what_is_dropped_while_it_is_recorded_is_not_sent(served, tmp_path):
+    path = tmp_path / "history.db"
+    stub, session = served(history=path)
+    session.run("echo", {"n": 0})
+    taken = threading.Event()
+
+    def inputs():
+        yield {"n": 1}
+        taken.set()
+        yield {"n": 2}
+
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    job = swept(session, "echo", inputs(), concurrency=1, background=True)
+    assert taken.wait(10)
+    for _ in range(20):  # turns of the event loop, so that the record has been asked for
+        session.client.start(asyncio.sleep(0)).result(10)
+    job.cancel(drop=True)
+    session.client.start(asyncio.sleep(0)).result(10)
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert job.wait(10).counts == {"cancelled": 1}
+    assert stub.inputs == [{"n": 0}]
+    assert session.history().counts == {"success": 1, "cancelled": 1}
+
+
+def test_a_sweep_whose_task_is_cancelled_sends_nothing_more(slow):
+    session, release = slow
+    go, meter = threading.Event(), Meter("", total=None)
+
+    def inputs():
+        yield Item(0, {"n": 1}, b'{"n":1}')
+        go.wait(10)
+        yield Item(1, {"n": 2}, b'{"n":2}')
+
+    order = Order(
+        workflow="hold", headers={}, tags={}, timeout=None, connection="", concurrency=2, name=None, sweep=None,
+        retry_unknown=False,
+    )  # fmt: skip
+    feed = feed_module.Feed(inputs())
+    sweep = Sweep(session.client.asynchronous, order, feed, None, kept_module.Kept(None), meter)
+    future = session.client.start(sweep.run())
+    server = threading.Thread(target=feed.serve, args=(future, lambda: None))
+    server.start()
+    while meter.now().under_way < 1:
+        time.sleep(0.001)
+    future.cancel()  # while one waits for its answer, and another one for its input
+    go.set()
+    release.set()
+    server.join(10)
+    assert session.run("hold", {}).ok
+    assert (meter.now().under_way, meter.now().done) == (1, 0)
 
 
 def test_memory_holds_a_bounded_number_of_runs_once_they_are_recorded(connect, tmp_path, monkeypatch):

@@ -163,7 +163,7 @@ def _execute(database: sqlite3.Connection, statement: str, rows: Sequence[Sequen
     return found
 
 
-def _may_have_run(database: sqlite3.Connection, owners: Owners, status: str | None, owner: int | None) -> bool:
+def _may_have_run(database: sqlite3.Connection, owners: Owners, status: str | None, owner: int) -> bool:
     if status is None:
         return not owners.told(database, owner)[0]  # what is under way elsewhere is not ours to try again
     return status == "unknown"

@@ -154,14 +154,12 @@ class Column:
         Args:
             values: the values.
             start: the row where this piece begins.
-            kinds: the values' types, where the column's own is not known.
+            kinds: the values' types, if they are known and the column's own is not.
             rows: the row of each value, counted from `start`; None if they follow one another.
             count: how many rows the piece has, if `rows` is given.
         """
-        if self._kind is not None:
-            kinds = {self._kind, NoneType}
-        elif kinds is None:
-            kinds = set(map(type, values))
+        if kinds is None:
+            kinds = {self._kind or object, NoneType}
         present = kinds - {NoneType}
         if not present or not values:
             return

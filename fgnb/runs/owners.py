@@ -32,12 +32,9 @@ class Owners:
             _lock(self._file, self.own)
         return self.own
 
-    def told(self, database: sqlite3.Connection, owner: int | None) -> tuple[bool, str]:
+    def told(self, database: sqlite3.Connection, owner: int) -> tuple[bool, str]:
         """Return whether a process may be alive, and which it is in words."""
-        found = database.execute("SELECT host, pid FROM owners WHERE id = ?", (owner,)).fetchone()
-        if found is None or owner is None:
-            return False, "a process that is not known any more"
-        host, pid = found
+        host, pid = database.execute("SELECT host, pid FROM owners WHERE id = ?", (owner,)).fetchone()
         if host != self._host:
             return True, f"process {pid} on {host}"  # its locks can't be seen from here
         if owner == self.own:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from types import NoneType
 from typing import Any
 
 from fgnb.errors import InputError, nearest
@@ -43,7 +44,7 @@ def conditions_of(
         conditions.append("submitted_at >= ?")
         values.append(microseconds(moment(since)))
     for tag, value in (tags or {}).items():
-        if isinstance(value, (dict, list)):
+        if not isinstance(value, (str, int, float, NoneType)):
             raise InputError("a tag is looked for by a text, a number, true, false or null", path=f"tags.{tag}")
         kinds = {bool: ("true", "false"), int: ("integer", "real"), float: ("integer", "real"), str: ("text",)}
         types = ("null",) if value is None else kinds[bool] if isinstance(value, bool) else kinds[type(value)]

@@ -249,8 +249,6 @@ class Run(Shown):
         """
         if definition is None:
             definition = wiring.call("definition of", self)
-        if definition is None:
-            raise errors.InputError(f"the definition of {self.workflow} is not known: give it, run.graph(definition)")
         graph: Graph = wiring.call("graph of run", definition, self, wiring.call("trace of", self) or ())
         return graph
 

@@ -215,8 +215,6 @@ class RunSet(Shown, Sequence[Run]):
             raise InputError("there are no runs, so no workflow: give its definition, runs.graph(definition)")
         if definition is None:
             definition = wiring.call("definition of", self._runs[-1])
-        if definition is None:
-            raise InputError(f"the definition of {names[0]} is not known: give it, runs.graph(definition)")
         graph: Graph = wiring.call("graph of runs", definition, self)
         return graph
 

@@ -174,12 +174,8 @@ class Scattered:
         size = 0
         while len(items) < self._size and size < BYTES and not self.stopping:
             self._taking = asyncio.create_task(self._feed.next())
-            try:
-                item = await self._taking
-            except asyncio.CancelledError:
-                if not self.stopping:
-                    raise
-                item = None
+            await asyncio.wait([self._taking])
+            item = None if self._taking.cancelled() else self._taking.result()  # by `stop`
             if item is None:
                 break
             items.append(item)

@@ -62,7 +62,7 @@ def whole(run: Run) -> bytes:
     return jsontext.dumps({RECORD: record_of(run)})
 
 
-def run_of(record: Record, told: Callable[[int | None], tuple[bool, str]]) -> Run:
+def run_of(record: Record, told: Callable[[int], tuple[bool, str]]) -> Run:
     """Return the run of a record.
 
     Args:
@@ -84,7 +84,7 @@ def run_of(record: Record, told: Callable[[int | None], tuple[bool, str]]) -> Ru
         )
     raw, execution = None, None
     if answer is not None:
-        raw = _raw(answer, as_bytes="bytes" in kept)
+        raw = answer if "bytes" in kept else jsontext.loads_answer(answer)
         if http_status == 200 and not isinstance(raw, bytes):
             try:
                 execution = read_execution(raw)
@@ -113,15 +113,6 @@ def run_of(record: Record, told: Callable[[int | None], tuple[bool, str]]) -> Ru
         connection=_text(connection),
         run_id=run_id,
     )
-
-
-def _raw(answer: bytes, *, as_bytes: bool) -> Any:
-    if as_bytes:
-        return answer
-    try:
-        return jsontext.loads_answer(answer)
-    except ValueError:
-        return answer
 
 
 class Stored(Sequence[Run]):

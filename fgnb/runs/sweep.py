@@ -159,7 +159,10 @@ class Sweep:
         self._kept.run(item.position, run, claim.row if claim is not None and unchanged else None)
         self._meter.ended(run.status)
         if outcome.status == "rejected" and self.error is None and _is_stranger(outcome):
-            self._stop(_refusal(run))
+            try:
+                run.raise_for_status()
+            except FgnbError as error:
+                self._stop(error)
 
     async def _executed(self, item: Item, attempt: Attempt) -> Outcome:
         order = self._order
@@ -192,11 +195,3 @@ class Sweep:
 def _is_stranger(outcome: Outcome) -> bool:
     kind = kind_of(outcome.http_status or 0, outcome.error_code, outcome.reason)
     return issubclass(kind, AuthenticationFailed)
-
-
-def _refusal(run: Run) -> Exception:
-    try:
-        run.raise_for_status()
-    except FgnbError as error:
-        return error
-    raise AssertionError(run.status)  # a rejected run raises

@@ -68,7 +68,7 @@ class Writer:
     def _start(self) -> None:
         if self._thread is None:
             with self._lock:
-                if self._thread is None:
+                if self._thread is None:  # pragma: no branch  # another thread may have been quicker
                     self._thread = threading.Thread(target=self._serve, name="fgnb-history", daemon=True)
                     self._thread.start()
 
