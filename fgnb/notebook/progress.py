@@ -65,7 +65,10 @@ class Cell:
         """Show a state."""
         self.put(bundle_of(state))
 
-    close = update
+    def close(self, state: Any) -> None:
+        """Show it for the last time, even if another thread did so: nbclient drops what a cell that has ended shows."""
+        self._shown = {}
+        self.update(state)
 
     def put(self, bundle: dict[str, str]) -> None:
         """Show a MIME bundle."""
