@@ -74,6 +74,7 @@ def test_keep_equal_keeps_every_path_in_the_order_of_the_document():
         ({"x": {"y": 1}}, {"x": 1}, {"output.x": ({"y": 1}, 1)}),
         (5, [5], {"output": (5, [5])}),
         ({"x": [1, True]}, {"x": [1.0, 1]}, {"output.x[1]": (True, 1)}),
+        ({"x": float("inf")}, {"x": 1e308}, {"output.x": (float("inf"), 1e308)}),
         (None, None, {}),
     ],
 )
@@ -82,6 +83,19 @@ def test_what_differs(left, right, differs):
     assert found == differs
     for path, values in found.items():
         assert [type(value) for value in values] == [type(value) for value in differs[path]]
+
+
+@pytest.mark.parametrize(("leaf", "differs"), [(1, ""), (2, "x"), ({"y": 1}, "x")])
+def test_values_that_nest_as_deeply_as_any_answer_are_compared(leaf, differs):
+    def nested(value: Any) -> Any:
+        for _ in range(600):
+            value = {"a": [value]}
+        return value
+
+    one, other = run(output=nested({"x": 1})), run(output=nested({"x": leaf}))
+    assert [path.rpartition(".")[2].partition("[")[0] for path in rows(one, other)] == ([differs] if differs else [])
+    assert rows(run(output=nested({"x": leaf})), other) == {}
+    assert len(rows(run(output=nested({"x": [1], "z": 1})), run(output=nested({"x": [1, 2], "y": 1})))) == 3
 
 
 def test_a_failed_run_has_no_output_and_its_errors_stand_by_node():
@@ -176,6 +190,8 @@ def test_the_baseline_is_what_the_others_are_measured_by():
         ("1", "1.1", {"atol": 5}, False),
         (None, 0, {"atol": 5}, False),
         ([1, 2], [1.05, 2], {"atol": 0.1}, True),
+        (float("inf"), float("inf"), {"rtol": 0.5}, True),
+        (float("inf"), -(10**400), {"rtol": 0.5}, False),
     ],
 )
 def test_tolerances_are_of_numbers_alone(left, right, options, equal):
@@ -301,6 +317,14 @@ def test_by_tells_what_runs_of_each_input_gave(swept):
     assert list(both.loc[("B", 3, "output.total")]) == [1, 1, 30, 1.0]
     with pytest.raises(InputError, match="not of an input or a tag"):
         comparison.by("output.total")
+
+
+def test_by_reaches_into_lists():
+    lists = [[{"qty": 1}, 5], [{"qty": 2}], [], None]
+    runs = RunSet(run(input={"lines": lines}, output={"n": len(lines or ())}) for lines in lists)
+    frame = runs.compare().by("input.lines[0].qty")
+    assert frame.xs("output.n", level="path")["runs"].tolist() == [1, 1, 2]
+    assert runs.compare().by("input.lines[1]").xs("output.n", level="path")["runs"].tolist() == [1, 3]
 
 
 def test_without_paths_by_ranks_the_inputs_by_what_they_explain(swept):

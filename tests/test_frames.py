@@ -489,6 +489,15 @@ def test_the_garbage_collector_rests_meanwhile_and_is_as_it_was_afterwards(enabl
         (gc.enable if was else gc.disable)()
 
 
+def test_texts_are_the_same_where_pandas_keeps_them_without_arrow():
+    runs = RunSet(run(run_id=f"r{n}", output={"t": "x" * n} if n % 2 else {}) for n in range(5))
+    with pd.option_context("mode.string_storage", "python"):
+        frame = runs.frame
+    assert frame["output.t"].dtype == pd.StringDtype("python")
+    assert frame["output.t"].tolist() == [pd.NA, "x", pd.NA, "xxx", pd.NA]
+    assert frame.index.tolist() == [f"r{n}" for n in range(5)]
+
+
 def test_columns_may_be_added_to_row_by_row():
     flat = Flattened("x")
     flat.add([{"a": 1}])
@@ -574,6 +583,13 @@ def test_frames_of_several_sets_lead_back_while_any_of_their_frames_lives():
     assert ids(pd.concat([first, second]).fg.runs) == ["a0", "a1", "b0", "b1"]
     merged = first.reset_index().merge(second.reset_index(drop=True), on="input.n")
     assert ids(merged.fg.runs) == ["a0", "a1"]
+
+
+def test_a_frame_that_has_rows_of_another_set_leads_to_them_too():
+    one, two = numbered(2, "a"), numbered(2, "b")
+    frame, other = one.frame, two.frame
+    frame.loc["b1"] = other.loc["b1"]
+    assert ids(frame.fg.runs) == ["a0", "a1", "b1"]
 
 
 STORED: dict[str, Run] = {}

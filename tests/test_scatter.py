@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -49,10 +51,6 @@ def sent(stub):
     return Counter(value["n"] for value in stub.inputs)
 
 
-def leftovers():
-    return list(Path(os.environ.get("TMPDIR", "/tmp")).glob("fgnb-sweep-*"))
-
-
 def test_threads_share_the_embedded_service_of_their_process(connect, threads, tmp_path):
     session = connect("local", history=tmp_path / "h.db")
     inputs = {"sku": ["A-100", "Z-1"], "qty": range(1, 101)}
@@ -69,8 +67,11 @@ def test_threads_share_the_embedded_service_of_their_process(connect, threads, t
 
 
 @pytest.mark.parametrize("parts", [False, True])
-def test_processes_each_have_a_client_and_every_input_is_sent_once(connect, stub, processes, tmp_path, parts):
-    before = leftovers()
+def test_processes_each_have_a_client_and_every_input_is_sent_once(
+    connect, stub, processes, tmp_path, parts, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
     session = connect(stub.url, history=tmp_path / "h.db")
     folder = tmp_path / "parts" if parts else None
     runs = swept(session, "echo", {"n": range(700)}, executor=processes, parts=folder, headers={"x": "1"})
@@ -78,7 +79,7 @@ def test_processes_each_have_a_client_and_every_input_is_sent_once(connect, stub
     assert [run.output for run in runs] == [{"double": 2 * n, "big": 2**70} for n in range(700)]
     assert runs[3].headers == {"x": "1"}
     assert list(session.history()) == sorted(runs, key=lambda run: run.submitted_at)
-    assert leftovers() == before
+    assert list((tmp_path / "temporary").iterdir()) == []
     if folder is not None:
         assert all(entry.suffix == ".parquet" for entry in folder.iterdir())
         landed = {run.run_id: run.output for run in read_runs(folder)}
@@ -133,6 +134,7 @@ class Losing(Executor):
                     folder.claim(chunk.number, 0)  # as if it was about to send the first block, and died
                     journal = folder.journal(chunk.number)
                     journal.write(chunk.positions[0], make_run(run_id=chunk.run_ids[0], output={"half": True}))
+                    os.write(journal._file, b'{"position":')  # and was about to note the end of another
                     journal.close()
                     raise RuntimeError("the worker is gone")
                 done = fn(*args, **kwargs)
@@ -190,6 +192,74 @@ def test_cancel_reaches_the_workers(connect, threads, drop, first, monkeypatch):
     assert not {run.input["n"] for run in runs if run.status == "cancelled"} & set(sent(stub))
     assert len(stub.inputs) < 200
     stub.close()
+
+
+def test_cancel_ends_the_wait_for_inputs_and_for_a_sweep_that_has_not_begun(connect, stub, threads):
+    session = connect(stub.url, history="off")
+    go = threading.Event()
+
+    def inputs():
+        yield {"n": 1}
+        go.wait(10)
+        yield {"n": 2}
+
+    job = swept(session, "echo", inputs(), executor=threads, background=True)
+    while job._sweep._taking is None:
+        time.sleep(0.001)
+    job.cancel()
+    go.set()
+    assert {run.input["n"] for run in job.wait(10)} <= {1}
+    hold, held = threading.Event(), threading.Event()
+
+    async def busy() -> None:
+        held.set()
+        hold.wait(10)  # so that the sweep can't begin
+
+    session.client.start(busy())
+    assert held.wait(10)
+    job = session.plan_sweep("echo", {"n": range(100)}, executor=threads, progress=False)
+    job.cancel()
+    hold.set()
+    job.start()
+    assert len(job.wait(10)) == 0
+    assert {value["n"] for value in stub.inputs} <= {1}
+
+
+def test_a_refused_signature_stops_the_workers_instead_of_locking_the_key(connect, threads):
+    refusal = {"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication information"}
+    stub = WorkflowStub(lambda value: (401, refusal) if value["n"] >= 5 else success(value))
+    session = connect(stub.url, history="off")
+    with pytest.raises(fgnb.SweepStopped, match="Incorrect IAM authentication") as stopped:
+        swept(session, "echo", {"n": range(1000)}, executor=threads, concurrency=1)
+    assert {"success": 5}.items() <= stopped.value.runs.counts.items()
+    assert len(stub.inputs) < 100
+    stub.close()
+
+
+def test_a_history_that_can_not_keep_the_promise_of_a_named_sweep_stops_it(connect, stub, threads, tmp_path):
+    session = connect(stub.url, history=tmp_path / "h.db")
+    session.run("echo", {"n": 0})
+    with sqlite3.connect(tmp_path / "h.db") as database:
+        database.execute(
+            "CREATE TRIGGER no_room BEFORE INSERT ON runs WHEN CAST(NEW.input AS TEXT) = '{\"n\":300}'"
+            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    database.close()
+    with pytest.raises(fgnb.SweepStopped, match=r"no room\. A sweep with a name promises") as stopped:
+        swept(session, "echo", {"n": range(1, 1000)}, executor=threads, name="a")
+    assert {run.input["n"] for run in stopped.value.runs} == set(sent(stub)) - {0}
+    assert 300 not in sent(stub)
+
+
+def test_a_folder_that_can_not_be_tidied_up_stops_the_sweep_and_keeps_its_runs(connect, stub):
+    class Littering(Losing):
+        def submit(self, fn, /, *args, **kwargs):
+            (Path(args[0].folder) / f"{args[0].number}.not-ours").mkdir()
+            return super().submit(fn, *args, **kwargs)
+
+    with pytest.raises(fgnb.SweepStopped, match="not-ours") as stopped:
+        swept(connect(stub.url, history="off"), "echo", {"n": range(10)}, executor=Littering(lose=lambda count: None))
+    assert stopped.value.runs.counts == {"success": 10}
 
 
 def test_inputs_are_taken_as_they_are_needed(connect, stub, threads, monkeypatch):

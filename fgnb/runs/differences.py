@@ -80,6 +80,12 @@ def kind_of(before: Any, after: Any) -> Kind:
 
 def same(one: Any, other: Any) -> bool:
     """Whether JSON values are equal: numbers by value, true is not 1, keys in any order."""
+    told = _same_at_once(one, other)
+    return next(differences([one, other], (), Rules(), {}), None) is None if told is None else told
+
+
+def _same_at_once(one: Any, other: Any) -> bool | None:
+    """Return whether values are equal, None if they nest too deeply for Python to say."""
     if one is other:
         return True
     try:
@@ -89,7 +95,7 @@ def same(one: Any, other: Any) -> bool:
             return isinstance(one, bool) == isinstance(other, bool)
         return repr(one) == repr(other) or _same_types(one, other)  # equal to Python, to which True is 1
     except RecursionError:
-        return next(differences([one, other], (), Rules(), {}), None) is None
+        return None
 
 
 def _same_types(one: Any, other: Any) -> bool:
@@ -140,7 +146,7 @@ def differences(
         ignore, keys = scope
         if () in ignore:
             continue
-        if not keep_equal and all(same(values[baseline], value) for value in values):
+        if not keep_equal and all(_same_at_once(values[baseline], value) for value in values):
             continue
         there = [value for value in values if value is not MISSING]
         filled = all(there) or len(path) == len(root)  # an empty object at the root has no paths
