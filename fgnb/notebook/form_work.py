@@ -273,7 +273,8 @@ class Work:
             return ""
         last = self._done[-1]
         if isinstance(last, RunSet):
-            return f"{len(last):,} runs: {', '.join(f'{count:,} {status}' for status, count in last.counts.items())}"
+            counts = [f"{count:,} {status}" for status, count in last.counts.items()]
+            return f"{len(last):,} runs{': ' if counts else ''}{', '.join(counts)}"
         return f"run {len(self.runs)}: {last.status} after {elapsed_text(last.elapsed)}"
 
     def _compare(self, one: Run, other: Run) -> None:
