@@ -23,7 +23,7 @@ from fgnb.client.blocking import Client
 from fgnb.client.client import AsyncClient
 from fgnb.config import settle
 from fgnb.connection import found_credentials
-from fgnb.errors import FgnbError, InputError, WorkflowNotFound
+from fgnb.errors import FgnbError, InputError, SweepStopped, WorkflowNotFound
 from fgnb.local.functions import Functions
 from fgnb.local.service import Service
 from fgnb.notebook.fields.compound import ArrayField, ObjectField, UnionField
@@ -184,6 +184,8 @@ def test_members_without_a_field_are_shown_as_json_and_kept(form: Form) -> None:
     assert form.value == {"qty": 2, "trace": 2, "more": None}
     others.control.value = '{"qty": 5}'
     assert form.problems == ["other members: 'qty' has a field of its own"]
+    others.control.value = "[1]"
+    assert form.problems == ["other members: not an object of further members, but array"]
     others.control.value = ""
     assert form.value == {"qty": 2}
 
@@ -223,6 +225,14 @@ def test_what_begins_in_an_absent_list_begins_with_its_default(session: Session)
     assert form.value == {}
     ids.switch.value = True
     assert form.value == {"ids": [1, 2]}
+
+
+def test_what_begins_in_an_absent_object_begins_with_its_default(session: Session) -> None:
+    ship = {"type": "object", "default": {"by": "road"}, "properties": {"by": {}, "to": {"type": "string"}}}
+    form = session.form("order-triage", schema={"properties": {"ship": ship}, "required": ["ship"]})
+    raw(form).value = "{}"
+    control(form, "ship.to").value = "Suzhou"
+    assert form.value == {"ship": {"by": "road", "to": "Suzhou"}}
 
 
 def test_a_boolean_is_chosen_and_may_be_absent(session: Session) -> None:
@@ -323,6 +333,10 @@ def test_a_field_without_a_value_to_begin_with_waits_for_one(ordered: Form) -> N
     assert "level" not in ordered.value
     when.switch.value = False
     assert not any("level" in problem for problem in ordered.problems)
+    control(ordered, "free").value = "{"
+    assert any("free" in problem for problem in ordered.problems)
+    control(ordered, "free").value = ""
+    assert not any("free" in problem for problem in ordered.problems)
     when.switch.value = True
     when.control.value = "1"
     assert ordered.value["level"] == 1
@@ -431,6 +445,79 @@ def test_an_edit_never_changes_the_variant(ordered: Form) -> None:
     assert ordered.value["pay"] == {"kind": "iban"}
 
 
+def test_a_variant_may_be_absent_or_null_and_takes_what_it_shares_with_the_last(session: Session) -> None:
+    def variant(title: str, **members: Any) -> Any:
+        return {"title": title, "type": "object", "properties": {"name": {"type": "string"}, **members}}
+
+    ways = [variant("road", lorry={"type": "string"}), {"type": "null"}, variant("sea", ship={"type": "string"})]
+    form = session.form("order-triage", schema={"properties": {"way": {"anyOf": ways}}})
+    way = field(form, "way")
+    chosen = dict(way.choice.options)
+    way.switch.value = True
+    assert (form.value, way.choice.value) == ({"way": {}}, chosen["road"])
+    fill(form, {"way.name": "Ada", "way.lorry": "L-1"})
+    way.choice.value = chosen["sea"]
+    assert form.value == {"way": {"name": "Ada"}}
+    way.choice.value = chosen["null"]
+    assert (form.value, way.switch.value) == ({"way": None}, True)
+    way.choice.value = chosen[""]
+    assert (form.value, way.switch.value) == ({}, False)
+    way.choice.value = chosen["road"]
+    assert form.value == {"way": {"name": "Ada", "lorry": "L-1"}}
+
+
+def test_of_variants_of_the_whole_input_those_are_offered_that_are_objects(session: Session) -> None:
+    variants = [
+        {"title": "by sku", "type": "object", "properties": {"sku": {"type": "string"}}},
+        {"type": "string"},
+        {"type": "null"},
+        {"title": "by id", "type": "object", "properties": {"id": {"type": "integer"}}},
+    ]
+    form = session.form("order-triage", schema={"anyOf": variants})
+    choice = form.root.choice  # type: ignore[attr-defined]
+    assert [name for name, _ in choice.options] == ["", "by sku", "by id"]
+    choice.value = choice.options[2][1]
+    control(form, "id").value = "7"
+    assert form.value == {"id": 7}
+    choice.value = choice.options[0][1]
+    assert form.value == {}
+
+
+def test_an_input_of_any_members_is_one_field_of_json(session: Session) -> None:
+    form = session.form("order-triage", schema={"type": "object"})
+    whole = form.root.control  # type: ignore[attr-defined]
+    whole.value = "[1]"
+    assert form.problems == ["input: the input must be a JSON object"]
+    whole.value = '{"sku": "A-100"}'
+    assert (form.value, form.problems) == ({"sku": "A-100"}, [])
+    whole.value = ""
+    assert (form.value, form.problems) == ({}, [])
+
+
+def test_what_is_wrong_with_the_whole_input_stands_above_its_fields(session: Session) -> None:
+    form = session.form("order-triage", schema={"properties": {"sku": {"type": "string"}}, "minProperties": 1})
+    assert form.problems == ["input: has less than 1 property"]
+    top = form.root.box.children[0]
+    assert "has less than 1 property" in "".join(getattr(one, "value", "") for one in inside(top))
+    control(form, "sku").value = "A"
+    assert form.problems == []
+
+
+def test_a_field_with_an_unreadable_text_is_not_said_to_be_missing_too(session: Session) -> None:
+    form = session.form("order-triage", schema={"properties": {"qty": {"type": "integer"}}, "required": ["qty"]})
+    assert form.problems == ["qty: required"]
+    control(form, "qty").value = "lots"
+    assert form.problems == ["qty: not an integer"]
+    control(form, "qty").value = ""
+    assert form.problems == ["qty: required"]
+
+
+def test_a_member_of_one_value_is_given_that_by_its_switch(ordered: Form) -> None:
+    field(ordered, "pay").choice.value = 0
+    field(ordered, "pay.kind").switch.value = True
+    assert ordered.value["pay"] == {"kind": "card"}
+
+
 def test_what_a_schema_leaves_open_is_raw_json(ordered: Form) -> None:
     control(ordered, "free").value = '{"a": 1}'
     control(ordered, "pair").value = '["a", 1]'
@@ -512,6 +599,14 @@ def test_what_was_typed_in_an_item_that_is_gone_does_not_come_back(lines: Form) 
     assert lines.problems == []
 
 
+def test_a_click_on_the_row_of_an_item_that_is_gone_does_nothing(lines: Form) -> None:
+    down, remove = (button(lines, text) for text in ("move lines[1] down", "remove lines[2]"))
+    remove.click()
+    remove.click()  # of a double click
+    down.click()  # when the second item was not the last one yet
+    assert skus(lines) == ["A", "B"]
+
+
 def test_a_long_list_is_one_field_of_json(lines: Form) -> None:
     long = [{"sku": str(number)} for number in range(1000)]
     lines.value = {"lines": long}
@@ -529,6 +624,14 @@ def test_items_that_are_texts_may_be_empty(ordered: Form) -> None:
     control(ordered, "tags[0]").value = ""
     assert ordered.value["tags"] == ["", ""]
     assert "tags: has non-unique elements" in ordered.problems
+
+
+def test_an_item_that_is_no_text_can_not_be_empty(session: Session) -> None:
+    form = session.form("order-triage", schema={"properties": {"ids": {"type": "array", "items": {"type": "integer"}}}})
+    form.value = {"ids": [5]}
+    control(form, "ids[0]").value = ""
+    assert form.problems == ["ids[0]: empty: write a value, or remove the item"]
+    assert form.value == {"ids": [5]}
 
 
 # --- the whole value -----------------------------------------------------------------------------
@@ -633,6 +736,7 @@ def test_invalid_json_disables_run_and_leaves_the_fields(form: Form, text: str) 
     assert button(form, "Run").disabled
     assert control(form, "sku").disabled
     assert "needs mending" in seen(form)
+    assert [problem.partition(": ")[0] for problem in form.problems] == ["JSON"]
     assert (raw(form).value, control(form, "sku").value, form.value) == (text, "A", {"sku": "A"})
     button(form, "Back to the last valid input").click()
     assert raw(form).value == '{\n  "sku": "A"\n}'
@@ -727,6 +831,18 @@ def test_a_mark_that_is_moved_means_its_own_secret(form: Form) -> None:
     assert form.value == {"users": [{"n": 2, "password": "two"}, {"n": 1, "password": "one"}]}
 
 
+def test_a_mark_means_its_secret_in_any_field_and_in_headers(form: Form) -> None:
+    form.value = {"password": "one", "tokens": 5}
+    form.headers = {"X-Auth-Token": "two"}
+    assert json.loads(raw(form).value) == {"password": "***1", "tokens": 5}
+    control(form, "sku").value = "***1"
+    assert form.value["sku"] == "one"
+    headers = next(one for one in inside(form) if getattr(one, "description", "") == "headers")
+    assert headers.value == "X-Auth-Token: ***2"
+    headers.value += "\nX-Trace: 7"
+    assert form.headers == {"X-Auth-Token": "two", "X-Trace": "7"}
+
+
 def test_a_secret_that_the_history_does_not_hold_has_to_be_written_again(form: Form) -> None:
     form.value = {"sku": "A", "password": "***"}
     assert form.problems == ["password: the history keeps no secrets: write it again"]
@@ -798,6 +914,8 @@ def test_headers_and_tags_go_with_the_run(session: Session, functions: Functions
     tags.value = "no colon"
     assert form.problems == ["tags: can't be read"]
     assert "line 1: write  name: value" in seen(form)
+    tags.value = "try: 1\ntry: 2"
+    assert "line 2: &#x27;try&#x27; is there twice" in seen(form)
 
 
 def test_what_comes_from_outside_is_escaped(session: Session) -> None:
@@ -889,6 +1007,13 @@ def test_a_double_click_is_one_even_if_the_run_is_over_by_the_second(form: Form)
     assert len(form.runs) == 3
 
 
+def test_cancel_without_a_run_does_nothing(form: Form) -> None:
+    form.cancel()
+    form.value = {"sku": "A-100"}
+    form.submit()
+    assert form.wait(10).status == "success"  # type: ignore[union-attr]
+
+
 def test_edits_during_a_run_belong_to_the_next_one(session: Session) -> None:
     session.deploy(COUNTING)
     form = session.form("counting")
@@ -971,6 +1096,8 @@ def test_fields_that_take_several_values_make_a_sweep(form: Form) -> None:
     [
         ("qty", "1..3", [1, 2, 3]),
         ("qty", "3..1", [3, 2, 1]),
+        ("qty", "10..1 step 4", [10, 6, 2]),
+        ("qty", "1,, 2,", [1, 2]),
         ("qty", "1..10 step 4", [1, 5, 9]),
         ("qty", "0.1..0.4 step 0.1", [0.1, 0.2, 0.3, 0.4]),
         ("qty", "1..2, 10, lots", [1, 2, 10, "lots"]),
@@ -991,6 +1118,7 @@ def test_values_are_read_as_the_field_reads_them(form: Form, name: str, text: st
         ("", "which values"),
         ("1..5 step 0", "step of 0"),
         ("1..999999999", "more than 100,000"),
+        ("1..60000, 1..60000", "more than 100,000"),
         ("NaN", "NaN"),
         ("[1", "not JSON"),
     ],
@@ -1009,6 +1137,38 @@ def test_a_field_with_choices_begins_with_all_of_them(ordered: Form) -> None:
     assert [one["size"] for one in ordered._work.panel.grid(0)] == [1, 2]
 
 
+def test_a_field_varies_no_more_once_its_row_is_removed(form: Form) -> None:
+    vary(form, "qty", "1..3")
+    vary(form, "sku", "A-100, B-7")
+    button(form, "vary this field no more").click()
+    assert go(form).description == "Run all 2"
+    assert [one["sku"] for one in form._work.panel.grid()] == ["A-100", "B-7"]
+    button(form, "+ Vary a field").click()
+    assert "which field is to vary?" in seen(form)
+    button(form, "vary this field no more").click()
+    button(form, "vary this field no more").click()
+    assert go(form).disabled
+    with pytest.raises(InputError, match="choose a field to vary"):
+        form.sweep()
+
+
+def test_a_field_is_varied_once(form: Form) -> None:
+    vary(form, "qty", "1..3")
+    vary(form, "qty", "7")
+    assert "qty is varied twice" in seen(form)
+    assert go(form).disabled
+
+
+def test_a_field_that_varies_may_come_and_go(ordered: Form) -> None:
+    ordered.value = {"name": "Ada", "pay": {"no": "1"}, "address": {"city": "Suzhou"}}
+    vary(ordered, "address.city", "Suzhou, Wuxi")
+    field(ordered, "address").switch.value = False
+    assert "which field is to vary?" in seen(ordered)
+    field(ordered, "address").switch.value = True
+    assert go(ordered).description == "Run all 2"
+    assert [one["address"]["city"] for one in ordered._work.panel.grid()] == ["Suzhou", "Wuxi"]
+
+
 def test_each_input_of_a_sweep_is_checked_before_any_is_sent(ordered: Form, calls: list[Any]) -> None:
     ordered.value = {"name": "Ada", "pay": {"no": "1"}}
     vary(ordered, "qty", "48..52")
@@ -1016,6 +1176,8 @@ def test_each_input_of_a_sweep_is_checked_before_any_is_sent(ordered: Form, call
     assert "input 4 of 5: qty: greater than the maximum of 50" in seen(ordered)
     with pytest.raises(InputError, match="input 4 of 5"):
         ordered.sweep()
+    with pytest.raises(InputError, match="input 2 of 2"):
+        ordered.sweep({"qty": [50, 51]})
     ordered._work.panel._varied[0].values.value = "48..50"
     assert not go(ordered).disabled
 
@@ -1054,6 +1216,51 @@ def test_a_sweep_in_code_takes_lists_or_what_one_would_write(form: Form) -> None
         form.sweep({"nothing": "1..2"})
     with pytest.raises(InputError, match="can't both be varied"):
         form.sweep({"customer": [1], "customer.id": [2]})
+
+
+def test_a_sweep_waits_for_what_can_not_be_read_and_for_what_is_under_way(session: Session) -> None:
+    session.deploy(SLOW)
+    form = session.form("slow", example={"x": 1, "n": 1})
+    control(form, "n").value = "NaN"
+    with pytest.raises(InputError, match="can't run: n: can't be read"):
+        form.sweep({"x": "1..3"})
+    control(form, "n").value = "1"
+    vary(form, "x", "1..3")
+    form.submit()
+    go(form).click()
+    form.cancel()
+    form.wait(5)
+    assert len(form.runs) == 1
+
+
+def test_a_sweep_over_nothing_has_no_runs(form: Form) -> None:
+    form.sweep({"qty": []})
+    assert len(form.wait(10)) == 0  # type: ignore[arg-type]
+    assert "no runs" in seen(form)
+    assert "0 runs<" in seen(form)
+
+
+def test_a_sweep_that_can_not_go_on_shows_why_and_what_was_done(functions: Functions) -> None:
+    session = connected(functions)
+
+    def f(event: Any, context: Any) -> Any:
+        if event["x"] == 3:
+            session.client.delete([session.workflow("counting").urn])
+        return event
+
+    functions.register(f)
+    session.deploy(COUNTING)
+    form = session.form("counting")
+    form.sweep({"x": list(range(1000))})
+    with pytest.raises(SweepStopped, match="no workflow is called"):
+        form.wait(20)
+    assert 0 < len(form.runs) < 1000
+    assert "the sweep stopped after" in seen(form)
+    form.sweep({"x": [1, 2]})
+    with pytest.raises(WorkflowNotFound):
+        form.wait(10)
+    assert "stopped, 0 runs" in seen(form)
+    assert not button(form, "Run").disabled
 
 
 def test_an_item_of_a_list_can_vary(lines: Form) -> None:
@@ -1107,7 +1314,7 @@ def test_the_cell_makes_the_same_run(form: Form, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(shortcuts, "_default", None)  # another test's may be closed
     form.value = {"sku": "A-100", "qty": 3, "text": "{{ x }} $y {z}"}
     form.headers = {"X-Trace": "it's {{ 7 }}"}
-    form.tags = {"n": 1, "text": "1", "list": [1], "odd": "a b={{"}
+    form.tags = {"n": 1, "text": "1", "list": [1], "odd": "a b={{", "none": "NaN", "open": "{"}
     form.submit()
     run: Any = form.wait(10)
     shell = InteractiveShell.instance()
@@ -1154,6 +1361,21 @@ def test_a_terminal_prints_the_json_template(form: Form, capsys: pytest.CaptureF
     out = capsys.readouterr().out
     template = {"sku": None, "qty": 1, "currency": "CNY", "coupon": None}
     assert json.loads(out[out.index("  {") :]) == template
+
+
+def test_the_template_has_what_is_read_of_objects(session: Session) -> None:
+    session.deploy(TYPED)
+    text = session.form("typed")._repr_mimebundle_()["text/plain"]
+    assert json.loads(text[text.index("  {") :]) == {"flag": True, "ids": [1, 2], "a": {"b": None}}
+
+
+def test_a_terminal_reads_variants_and_the_beginning_of_what_holds_itself(session: Session) -> None:
+    many = {"properties": {f"kid_{at}": {"$ref": "#/$defs/many"} for at in range(9)}}
+    assert "variant: Card" in session.form("order-triage", schema=WHOLE)._repr_mimebundle_()["text/plain"]
+    form = session.form("order-triage", schema={"$ref": "#/$defs/many", "$defs": {"many": many}})
+    text = form._repr_mimebundle_()["text/plain"]
+    assert "kid_0.kid_0" in text
+    assert text.count("\n") < 400
 
 
 def test_a_workflow_that_names_no_field_is_written_as_json(session: Session) -> None:
@@ -1220,35 +1442,61 @@ def wait_until(true: Any, seconds: float = 5) -> None:
         time.sleep(0.02)
 
 
-def test_a_click_while_a_cell_runs_runs_what_the_screen_shows() -> None:
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    """A kernel with a subshell."""
     pytest.importorskip("ipykernel", minversion="7", reason="before, everything waits for the running cell")
     kernel = Kernel()
-    try:
-        models = kernel.value(
-            """
-            import fgnb, time
-            form = fgnb.connect("local").form("order-triage")
-            models = {name: field.control.model_id for name, field in form.leaves().items()}
-            models["Run"] = form._work._go.model_id
-            def wait(count):
-                until = time.monotonic() + 10
-                while len(form.runs) < count and time.monotonic() < until:
-                    time.sleep(0.05)
-            """,
-            "models",
-        )
-        kernel.send(models["sku"], {"method": "update", "state": {"value": "A-100"}, "buffer_paths": []})
-        kernel.send(models["Run"], {"method": "custom", "content": {"event": "click"}})
-        assert kernel.value("wait(1)", "len(form.runs)") == 1
-        kernel.client.execute("wait(2); in_time = len(form.runs)")
-        time.sleep(0.5)  # so that the cell runs when the messages come
-        kernel.send(models["qty"], {"method": "update", "state": {"value": "7"}, "buffer_paths": []})
-        kernel.send(models["Run"], {"method": "custom", "content": {"event": "click"}})
-        runs = kernel.value("wait(2)", "[run.input for run in form.runs]")
-        assert runs == [{"sku": "A-100"}, {"sku": "A-100", "qty": 7}]
-        assert kernel.value("", "in_time") == 2
-    finally:
-        kernel.stop()
+    yield kernel
+    kernel.stop()
+
+
+def test_a_click_while_a_cell_runs_runs_what_the_screen_shows(kernel: Kernel) -> None:
+    models = kernel.value(
+        """
+        import fgnb, time
+        form = fgnb.connect("local").form("order-triage")
+        models = {name: field.control.model_id for name, field in form.leaves().items()}
+        models["Run"] = form._work._go.model_id
+        def wait(count):
+            until = time.monotonic() + 10
+            while len(form.runs) < count and time.monotonic() < until:
+                time.sleep(0.05)
+        """,
+        "models",
+    )
+    kernel.send(models["sku"], {"method": "update", "state": {"value": "A-100"}, "buffer_paths": []})
+    kernel.send(models["Run"], {"method": "custom", "content": {"event": "click"}})
+    assert kernel.value("wait(1)", "len(form.runs)") == 1
+    kernel.client.execute("wait(2); in_time = len(form.runs)")
+    time.sleep(0.5)  # so that the cell runs when the messages come
+    kernel.send(models["qty"], {"method": "update", "state": {"value": "7"}, "buffer_paths": []})
+    kernel.send(models["Run"], {"method": "custom", "content": {"event": "click"}})
+    runs = kernel.value("wait(2)", "[run.input for run in form.runs]")
+    assert runs == [{"sku": "A-100"}, {"sku": "A-100", "qty": 7}]
+    assert kernel.value("", "in_time") == 2
+
+
+def test_a_cell_that_runs_again_closes_the_forms_it_made_before(kernel: Kernel) -> None:
+    made = """
+    import fgnb
+    session = fgnb.connect("local")
+    forms = globals().get("forms", []) + [session.form("order-triage"), session.form("order-triage")]
+    """
+    is_open = "[form.comm is not None for form in forms]"
+    assert kernel.value(made, is_open) == [True, True]
+    assert kernel.value(made, is_open) == [False, False, True, True]
+    # A form that a click makes belongs to no cell: it stays, and so do the others
+    click = """
+    import ipywidgets
+    click = ipywidgets.Button()
+    click.on_click(lambda _: forms.append(session.form("order-triage")))
+    """
+    kernel.send(kernel.value(click, "click.model_id"), {"method": "custom", "content": {"event": "click"}})
+    wait_until(lambda: kernel.value("", "len(forms)") == 5, 20)
+    assert kernel.value("", is_open) == [False, False, True, True, True]
+    kernel.value(made, "1")
+    assert kernel.value("", is_open) == [False, False, False, False, True, True, True]
 
 
 class Kernel:
@@ -1276,4 +1524,4 @@ class Kernel:
 
     def stop(self) -> None:
         self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
+        self.manager.shutdown_kernel()  # by itself, so that what ran in it is measured, too

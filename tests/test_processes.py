@@ -801,8 +801,7 @@ def test_the_child_of_a_fork_has_processes_of_its_own_and_ends_none_of_its_paren
 def kernel():
     kernel = Kernel()
     yield kernel
-    kernel.client.stop_channels()
-    kernel.manager.shutdown_kernel(now=True)
+    kernel.stop()
 
 
 SETUP = """

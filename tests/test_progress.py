@@ -247,8 +247,7 @@ def kernel():
     kernel = Kernel()
     assert kernel.run(PROGRAM.split("session.sweep")[0]).outputs == []
     yield kernel
-    kernel.client.stop_channels()
-    kernel.manager.shutdown_kernel(now=True)
+    kernel.stop()
 
 
 def test_two_sweeps_in_the_background_each_show_in_their_own_cell(kernel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import time
 from typing import Any
 
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 from fgnb.errors import InputError
 from fgnb.local.expressions import MISSING
 from fgnb.local.samples import sample_definitions
+from fgnb.notebook import schema_history
 from fgnb.notebook.jsonschema import node_of, schema_of
 from fgnb.notebook.node import Node, blank, initial, likeness
 from fgnb.notebook.schema import shape_of
 from fgnb.notebook.schema_history import LIMIT, SECONDS, earlier_inputs, with_samples
-from fgnb.notebook.validation import Validator
+from fgnb.notebook.validation import MOST, Validator
 from fgnb.paths import format_path
 from fgnb.session import Session
 from tests.flows import action, end, flow, sleep, state
@@ -93,6 +95,19 @@ def test_a_loops_collection_is_an_array_of_what_the_loop_reads_of_each_item() ->
     assert found["lines[].sku"].kind == "any"
     assert (found["lines[].qty"].kind, found["lines[].qty"].default) == ("integer", 1)
     assert found["region"].default == "north"
+
+
+def loop(id: str, *states: Any) -> dict[str, Any]:
+    """A loop over states, of which the first begins."""
+    return {
+        "id": id, "name": id, "type": "Foreach", "end": True, "transition": "", "start": states[0]["id"],
+        "input_collection": "$.lines", "iteration_param": "$.line", "states": list(states),
+    }  # fmt: skip
+
+
+def test_a_loop_reads_the_input_beside_its_items() -> None:
+    found = places(shape_of(flow(loop("l", step("a", {"sku": "$.line.sku", "region": "$.region | north"})))))
+    assert list(found) == ["lines", "lines[]", "lines[].sku", "region"]
 
 
 def test_loops_in_loops_and_states_in_loops_are_followed() -> None:
@@ -245,6 +260,7 @@ def test_a_condition_on_a_functions_result_says_nothing_of_the_input() -> None:
         {"states": [{"id": "a", "type": "Foreach", "input_collection": 5, "iteration_param": [], "states": 7}]},
         {"states": [{"id": "a", "type": "Switch", "data_conditions": [{"condition": "$.a == "}, {"condition": 5}]}]},
         flow(step("a", {"p": f"$.{'x' * 5000} | {'9' * 5000}"}), constants=[]),
+        flow(functools.reduce(lambda inner, at: loop(f"l{at}", inner), range(30), step("a", {"p": "$.x"}))),
     ],
 )
 def test_an_odd_definition_is_never_fatal(odd: Any) -> None:
@@ -318,6 +334,11 @@ def test_lists_give_the_shape_of_their_items() -> None:
     assert found["lines"].hints == ("so far 0 to 2 items",)
 
 
+def test_numbers_of_which_some_are_whole_are_numbers() -> None:
+    found = places(with_samples(Node(kind="object"), [{"price": 1}, {"price": 2.5}]))
+    assert (found["price"].kind, found["price"].hints) == ("number", ("so far 1 to 2.5",))
+
+
 def test_keys_that_are_data_make_no_fields() -> None:
     samples = [{"prices": {f"id-{number}": 1.5}} for number in range(100)]
     assert places(with_samples(Node(kind="object"), samples))["prices"].kind == "json"
@@ -349,6 +370,15 @@ def test_the_newest_inputs_of_the_history_are_read_and_none_if_it_is_off(connect
     assert len(found) <= LIMIT
     assert {"sku", "qty"} == found[0].keys()
     assert earlier_inputs(connect("local", history="off"), "order-triage") == []
+
+
+def test_a_history_that_is_slow_to_read_gives_what_was_read_by_then(
+    connect: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session: Session = connect("local", history=tmp_path / "runs.sqlite")
+    session.sweep("order-triage", {"qty": range(3)}, base={"sku": "A-100"}, progress=False)
+    monkeypatch.setattr(schema_history, "SECONDS", 0)
+    assert earlier_inputs(session, "order-triage") == [{"qty": 2, "sku": "A-100"}]
 
 
 # --- of a JSON Schema ----------------------------------------------------------------------------
@@ -423,6 +453,9 @@ def test_null_is_read_in_all_its_spellings(order: dict[str, Node]) -> None:
     assert (order["note"].kind, order["note"].nullable) == ("text", True)
     assert (order["maybe"].kind, order["maybe"].nullable, order["maybe"].default) == ("object", True, None)
     assert order["either"].kind == "any"
+    size = node_of({"oneOf": [{"const": 1, "title": "small"}, {"const": 2}, {"type": "null"}]})
+    assert (size.choices, size.labels, size.nullable) == ((1, 2, None), ("small", "2", "null"), True)
+    assert node_of({"type": "null"}).choices == (None,)
 
 
 def test_references_and_all_of_are_followed(order: dict[str, Node]) -> None:
@@ -432,6 +465,76 @@ def test_references_and_all_of_are_followed(order: dict[str, Node]) -> None:
     for _ in range(20):  # as deep as one likes
         tree = tree.parts[0].node.item
     assert tree.kind == "object"
+
+
+def test_references_lead_to_names_ids_and_items_of_lists_and_nowhere_else() -> None:
+    members = {
+        "named": {"$ref": "#here"},
+        "marked": {"$ref": "#there"},
+        "whole": {"$ref": "https://example.com/root#/$defs/whole"},
+        "item": {"$ref": "#/allOf/0/properties/first"},
+        "elsewhere": {"$ref": "other"},
+    }
+    schema = {
+        "$id": "https://example.com/root",
+        "allOf": [{"properties": {"first": {"type": "integer"}}, "required": ["item", "first"]}, True],
+        "properties": members,
+        "required": ["named", "item"],
+        "$defs": {
+            "here": {"$anchor": "here", "type": "boolean"},
+            "there": {"$dynamicAnchor": "there", "type": "number"},
+            "whole": {"type": "string"},
+            "other": {"$id": "other", "type": "string"},
+        },
+    }
+    Validator(schema)
+    parts = node_of(schema).parts
+    assert {part.key: part.node.kind for part in parts} == {
+        "first": "integer",
+        "named": "boolean",
+        "marked": "number",
+        "whole": "text",
+        "item": "integer",
+        "elsewhere": "json",
+    }
+    assert sorted(part.key for part in parts if part.required) == ["first", "item", "named"]
+
+
+@pytest.mark.parametrize("schema", [{"allOf": [{"$ref": "#"}]}, {"allOf": [False]}])
+def test_what_can_not_be_put_together_is_raw_json(schema: Any) -> None:
+    Validator(schema)
+    assert node_of(schema).kind == "json"
+
+
+def test_what_a_schema_demands_is_said_in_words() -> None:
+    members: dict[str, Any] = {
+        "share": {"exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "even": {"multipleOf": 2, "maximum": 10},
+        "code": {"minLength": 3, "maxLength": 3, "pattern": "^[A-Z]+$"},
+        "pair": {"minItems": 1, "maxItems": 2},
+        "text": {"maxLength": 9, "format": "color"},
+    }
+    assert {part.key: part.node.hints for part in node_of({"properties": members}).parts} == {
+        "share": ("more than 0", "less than 1"),
+        "even": ("at most 10", "a multiple of 2"),
+        "code": ("3 characters", "of the form ^[A-Z]+$"),
+        "pair": ("1 to 2 items",),
+        "text": ("color", "at most 9 characters"),
+    }
+
+
+def test_variants_are_named_by_what_they_hold() -> None:
+    variants = [
+        {"enum": ["a", "b"]},
+        {"properties": {"x": {}, "y": {}}, "required": ["y"]},
+        {"properties": {"p": {"enum": [1, 2]}, "q": {}}},
+        {"properties": {"n": {"const": 5}}},
+        {"type": "array"},
+        {"type": "integer"},
+        {},
+    ]
+    names = [part.key for part in node_of({"oneOf": variants}).parts]
+    assert names == ['"a", "b"', "y", "p, q", "5", "list", "integer", "variant 7"]
 
 
 def test_variants_are_named_by_their_title_or_what_tells_them_apart(order: dict[str, Node]) -> None:
@@ -461,6 +564,7 @@ def test_a_value_is_most_like_the_variant_that_it_fits(order: dict[str, Node]) -
     assert likeness(card, {"kind": "card", "no": "1"}) > likeness(iban, {"kind": "card", "no": "1"})
     assert likeness(card, {"kind": "iban"}) < likeness(iban, {"kind": "iban"})
     assert likeness(card, "text") == -9
+    assert likeness(order["note"], None) > likeness(order["either"], None)
 
 
 def test_a_pydantic_model_is_its_schema() -> None:
@@ -549,6 +653,26 @@ def test_of_variants_only_the_problems_of_the_chosen_one_count() -> None:
     second = [(issue.path, issue.message) for issue in validator.issues(value, lambda path: 1)]
     assert second == [(("pay", "iban"), "required"), (("pay", "kind"), '"iban" was expected')]
     assert [issue.path for issue in validator.issues({"name": "Ada", "pay": {"kind": "iban"}})] == [("pay", "iban")]
+
+
+def test_members_that_may_not_be_there_are_named() -> None:
+    issues = Validator({"properties": {"a": {}}, "additionalProperties": False}).issues({"a": 1, "b": 2, "c": 3})
+    assert [(issue.path, issue.message) for issue in issues] == [
+        (("b",), "not allowed here"),
+        (("c",), "not allowed here"),
+    ]
+
+
+def test_variants_that_fit_together_are_too_many() -> None:
+    validator = Validator({"oneOf": [{"type": "integer"}, {"minimum": 1}, {"type": "string"}]})
+    for chosen in (None, 0, 2):
+        (issue,) = validator.issues(5, lambda path, chosen=chosen: chosen)  # type: ignore[misc]
+        assert issue.message == "several of the variants fit, but only one may"
+
+
+def test_of_very_many_problems_the_first_are_told() -> None:
+    issues = Validator({"items": {"type": "integer"}}).issues(["x"] * 10_000)
+    assert [issue.path for issue in issues] == [(at,) for at in range(MOST)]
 
 
 def test_messages_do_not_repeat_the_value() -> None:

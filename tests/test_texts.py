@@ -76,6 +76,14 @@ def test_texts_mean_exactly_what_they_say(kind: Any, text: str, value: Any) -> N
     assert same(read(kind, text), value)
 
 
+def test_a_value_that_is_nested_too_deeply_is_refused() -> None:
+    deep: Any = 1
+    for _ in range(200_000):
+        deep = [deep]
+    with pytest.raises(InputError, match="nested too deeply"):
+        show("json", deep)
+
+
 def test_what_could_not_be_seen_is_shown_in_quotes() -> None:
     assert show("text", " a ") == '" a "'
     assert show("text", "") == '""'

@@ -246,8 +246,8 @@ class Form(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return member(self._value, path)
 
     def edited(self, path: Path, new: Any) -> None:
-        """Take a new value at a place; MISSING takes away what is there."""
-        value = with_member(self._value, path, new)
+        """Take a new value at a place; MISSING takes away what is there, and of the whole input all that is in it."""
+        value = with_member(self._value, path, {} if new is MISSING and not path else new)
         if not isinstance(value, dict):
             raise InputError("the input must be a JSON object")
         self._value = value

@@ -60,7 +60,7 @@ class Checks:
     def unread(self) -> list[tuple[str, str]]:
         """Return the fields whose text can't be read, by name, and why."""
         return [
-            (field.name, str(problem).splitlines()[0])
+            (field.name or "input", str(problem).splitlines()[0])
             for field in self._root.everything()
             if (problem := field.problem()) is not None
         ]

@@ -46,8 +46,6 @@ class Outcome:
             widget: what to show instead inside the form, where there is no output.
         """
         with self._lock:
-            if bundle == self._bundle:
-                return
             self._bundle = bundle
             before, self._widget = self._widget, widget
             handles = list(self._handles.values())

@@ -69,13 +69,11 @@ class LastRuns:
         return text, ipywidgets.HBox([text, fill, compare], layout=self._looks.column), compare
 
     def _on_fill(self, at: int) -> None:
-        if at < len(self._runs):
-            self._fill(self._runs[at])
+        self._fill(self._runs[at])
 
     def _on_compare(self, at: int) -> None:
-        if at < len(self._runs) and len(self._runs) > 1:
-            one, other = (1, 0) if at == 0 else (at, 0)
-            self._compare(self._runs[one], self._runs[other])
+        one, other = (1, 0) if at == 0 else (at, 0)
+        self._compare(self._runs[one], self._runs[other])
 
 
 def _line(run: Run, number: int) -> str:

@@ -118,15 +118,7 @@ class SweepPanel:
     def remove(self, at: int) -> None:
         """Let a field vary no more; the ones behind it move up."""
         rows = [(vary.field.value, vary.values.value) for vary in self._varied[: self._count]]
-        self._fill([*rows[:at], *rows[at + 1 :]])
-
-    def set(self, given: Mapping[str, str]) -> None:
-        """Let just these fields vary, over what their texts list."""
-        while len(self._varied) < len(given):
-            self._varied.append(Vary(self, len(self._varied)))
-        self._fill(list(given.items()))
-
-    def _fill(self, rows: list[tuple[str, str]]) -> None:
+        del rows[at]
         self._count = len(rows)
         for vary, (name, text) in zip(self._varied, rows, strict=False):
             with self._silent():

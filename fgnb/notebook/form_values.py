@@ -11,7 +11,6 @@ from typing import Any
 
 from fgnb import jsontext
 from fgnb.errors import InputError
-from fgnb.local.expressions import MISSING
 from fgnb.notebook.places import with_member
 from fgnb.paths import Path
 
@@ -41,7 +40,7 @@ def values_of(text: str, read: Callable[[str], Any], *, numbers: bool) -> list[A
         found = []
         for part in _parts(text):
             spread = _RANGE.fullmatch(part) if numbers else None
-            found += _spread(*spread.groups()) if spread else [_one(part, read)]
+            found += _spread(*spread.groups()) if spread else [read(part)]
             if len(found) > MOST:
                 raise InputError(f"more than {MOST:,} values")
     if not found:
@@ -50,22 +49,9 @@ def values_of(text: str, read: Callable[[str], Any], *, numbers: bool) -> list[A
 
 
 def _parts(text: str) -> Iterator[str]:
-    at = 0
-    while at < len(text):
-        found = _PART.match(text, at)
-        if found is None or found.end() == at:  # a quote in the middle of a text
-            yield text[at:].strip()
-            return
-        at = found.end()
+    for found in _PART.finditer(text):
         if found[1].strip():
             yield found[1].strip()
-
-
-def _one(part: str, read: Callable[[str], Any]) -> Any:
-    value = read(part)
-    if value is MISSING:
-        raise InputError('an empty value; the empty text is written ""')
-    return value
 
 
 def _spread(first: str, last: str, step: str | None) -> list[int | float]:

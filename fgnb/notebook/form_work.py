@@ -274,8 +274,8 @@ class Work:
             return ""
         last = self._done[-1]
         if isinstance(last, RunSet):
-            counts = ", ".join(f"{count:,} {status}" for status, count in last.counts.items())
-            return f"{counted(len(last), 'run')}: {counts}"
+            counts = [f"{count:,} {status}" for status, count in last.counts.items()]
+            return f"{counted(len(last), 'run')}{': ' if counts else ''}{', '.join(counts)}"
         return f"run {len(self.runs)}: {last.status} after {elapsed_text(last.elapsed)}"
 
     def _compare(self, one: Run, other: Run) -> None:

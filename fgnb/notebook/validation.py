@@ -72,7 +72,7 @@ def _read(errors: Iterable[Any], chosen: Chosen, depth: int) -> Iterator[Issue]:
         elif name in ("additionalProperties", "unevaluatedProperties"):
             for key in kind.unexpected:
                 yield Issue((*path, key), "not allowed here")
-        elif name in ("oneOf", "anyOf") and getattr(kind, "context", None) and depth < 10:
+        elif name in ("oneOf", "anyOf") and all(kind.context) and depth < 10:  # in none of which nothing is wrong
             branches = kind.context
             at = chosen(path)
             branch = branches[at] if at is not None and at < len(branches) else min(branches, key=_unlike)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from fgnb.notebook.fields.field import NEVER, Field, Owner, called
 from fgnb.notebook.fields.leaf import Leaf
 from fgnb.notebook.fields.looks import Labels
 from fgnb.notebook.fields.whole import Others, Whole
-from fgnb.notebook.node import MAX_DEPTH, Node, Part, blank, likeness
+from fgnb.notebook.node import MAX_DEPTH, TYPES, Node, Part, blank, likeness
 from fgnb.notebook.texts import written
 from fgnb.paths import Path
 from fgnb.render import html
@@ -96,9 +97,9 @@ class Compound(Field):
         """Show a value in a field; what was typed there before it was taken away is forgotten."""
         field.paint(found, fresh=fresh or field not in self._children, disabled=disabled)
 
+    @abstractmethod
     def takes(self, found: Any) -> bool:
         """Whether a value is of the shape that the fields in it can show."""
-        raise NotImplementedError
 
     def on_null(self, change: Any) -> None:
         """Make it null, or no longer."""
@@ -113,9 +114,9 @@ class Compound(Field):
         """Return a value to begin with."""
         return blank(replace(self.node, default=MISSING))
 
+    @abstractmethod
     def paint_inside(self, found: Any, *, fresh: bool, disabled: bool) -> list[Any]:
         """Show a value of that shape, or MISSING; return the widgets that do."""
-        raise NotImplementedError
 
     def heading(self, found: Any) -> str:
         """Return the heading (HTML): what it is called, and how much there is of it."""
@@ -303,10 +304,14 @@ class UnionField(Compound):
         self.chosen: int | None = None
         self._fields: dict[int, Field] = {}
         self._kept: dict[int, Any] = {}
-        names = _distinct([part.key for part in node.parts])
-        self._names = dict(enumerate(names)) | ({_NULL: "null"} if node.nullable else {})
+        names = dict(enumerate(_distinct([part.key for part in node.parts])))
+        if parent is None:  # the whole input is an object, whatever else its schema lets it be
+            kinds = [part.node.kind for part in node.parts]
+            names = {at: name for at, name in names.items() if dict in TYPES.get(kinds[at], (dict,))}
+        elif node.nullable:
+            names[_NULL] = "null"
         self.choice = ipywidgets.Dropdown(
-            options=[("", _NOTHING), *((name, at) for at, name in self._names.items())],
+            options=[("", _NOTHING), *((name, at) for at, name in names.items())],
             value=_NOTHING,
             description=self.label,
             tooltip=f"{self.name}: which variant",

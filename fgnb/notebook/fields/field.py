@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -43,7 +44,7 @@ class Owner(Protocol):
         """
 
 
-class Field:
+class Field(ABC):
     """A place in the value and the widgets that show it; `box` is the outermost.
 
     Args:
@@ -92,6 +93,7 @@ class Field:
 
     # --- for the form ----------------------------------------------------------------------------
 
+    @abstractmethod
     def paint(self, found: Any, *, fresh: bool, disabled: bool) -> None:
         """Show a value.
 
@@ -100,7 +102,6 @@ class Field:
             fresh: whether it comes from outside the fields: what was typed and can't be read goes.
             disabled: whether it can't be edited now.
         """
-        raise NotImplementedError
 
     def children(self) -> Sequence[Field]:
         """Return the fields in it that are shown."""
@@ -186,9 +187,9 @@ class Field:
         else:
             self.turn_off()
 
+    @abstractmethod
     def turn_on(self) -> None:
         """Give the input this member."""
-        raise NotImplementedError
 
     def turn_off(self) -> None:
         """Take the member away."""
@@ -202,9 +203,9 @@ class Field:
         self.owner.listen(made, self.on_null)
         return made
 
+    @abstractmethod
     def on_null(self, change: Any) -> None:
         """Make it null, or no longer."""
-        raise NotImplementedError
 
     def paint_switch(self, on: bool, *, disabled: bool) -> None:
         """Show whether the input has this member."""
@@ -212,9 +213,9 @@ class Field:
             self.switch.value = on
             self.switch.disabled = disabled
 
+    @abstractmethod
     def note_html(self) -> str:
         """Return what to say beside the field, apart from what is wrong."""
-        return ""
 
     def paint_note(self) -> None:
         """Show what is wrong with the field, and what is known of it."""

@@ -53,10 +53,8 @@ class Others(Leaf):
         """Whether a path leads to one of them."""
         return bool(path) and path[0] not in self.known
 
-    def of(self, value: Any) -> Any:
+    def of(self, value: dict[str, Any]) -> Any:
         """Return these members of an object; MISSING if there are none."""
-        if not isinstance(value, dict):
-            return MISSING
         return {key: one for key, one in value.items() if key not in self.known} or MISSING
 
     def put(self, new: Any) -> None:
