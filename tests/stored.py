@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ KEPT = (
     "image/png",
     "image/svg+xml",
 )  # no view of a widget: without a kernel it has no model
-COLOURS = 64  # of a plot: a quarter of its size
+COLOURS = 128  # of a plot: a quarter of its size
 # Cells that show what was measured, or caught at a moment: of these no number counts, nor in which order words come.
 MEASURED = {
     "dask": {"summary", "lost"},
@@ -114,12 +114,12 @@ def _in_few_colours(picture: str) -> str:
     if image.mode == "P":
         return picture
     buffer = io.BytesIO()
-    image.convert("RGB").quantize(COLOURS).save(buffer, "PNG", optimize=True)
+    image.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE).save(buffer, "PNG", optimize=True)
     return b64encode(buffer.getvalue()).decode()
 
 
-def told(outputs: Iterable[Any], *, measured: bool, whole: bool = False) -> list[dict[str, Any]]:
-    """Return what a cell's stored outputs say, without what is different in each run.
+def told(outputs: Iterable[Any], *, measured: bool, whole: bool = False) -> str:
+    """Return what a cell's stored outputs say, without what is different in each run: a word on each line.
 
     Args:
         outputs: as `kept` returns them.
@@ -127,7 +127,7 @@ def told(outputs: Iterable[Any], *, measured: bool, whole: bool = False) -> list
         whole: HTML as it is written, and pictures, instead of what is read.
     """
 
-    def words(mime: str, texts: dict[str, str]) -> list[str]:
+    def words(mime: str, texts: Mapping[str, str]) -> list[str]:
         text = texts[mime]
         if mime == "image/png":
             return [text] if whole and not measured else []
@@ -140,14 +140,16 @@ def told(outputs: Iterable[Any], *, measured: bool, whole: bool = False) -> list
             text = own.sub(word, text)
         return sorted(set(_NUMBER.sub("0", text).split())) if measured else text.split()
 
-    said = []
+    lines = []
     for output in outputs:
         if output.output_type == "error":
             texts = {"error": "\n".join([output.ename, output.evalue, *output.traceback])}
         else:
             texts = output.get("data") or {output.name: output.text}
-        said.append({"kind": output.output_type} | {mime: words(mime, texts) for mime in texts})
-    return said
+        lines.append(f"--- {output.output_type}")
+        for mime in sorted(texts):
+            lines += [f"--- as {mime}", *words(mime, texts)]
+    return "\n".join(lines)
 
 
 def store(path: Path, results: dict[str, tuple[list[Any], int]]) -> None:

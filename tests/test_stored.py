@@ -107,7 +107,7 @@ def test_a_plot_is_stored_in_few_colours_once():
     buffer = io.BytesIO()
     Image.linear_gradient("L").convert("RGBA").save(buffer, "PNG")
     (few,) = stored.kept([bundle(image_png=b64encode(buffer.getvalue()).decode())])
-    assert len(Image.open(io.BytesIO(b64decode(few.data["image/png"]))).getcolors()) == stored.COLOURS
+    assert len(Image.open(io.BytesIO(b64decode(few.data["image/png"]))).getcolors()) <= stored.COLOURS
     assert stored.kept([few]) == [few]
 
 
