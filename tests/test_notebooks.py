@@ -1,14 +1,10 @@
-"""The notebooks run from top to bottom in a real kernel, give what they say and store, and leave nothing behind.
-
-``FGNB_NOTEBOOKS=store`` writes into them what they give, before anything is compared with it.
-"""
+"""The notebooks run from top to bottom in a real kernel, give what they say, and leave nothing behind."""
 
 import json
 import os
 import re
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +13,12 @@ import psutil
 import pytest
 from nbclient import NotebookClient
 
-from tests import stored
 from tests.conftest import ROOT
 
-STORE = os.environ.get("FGNB_NOTEBOOKS") == "store"  # read now, since no FGNB_ variable reaches a test
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 MARK = "FGNB_TEST_OF_A_NOTEBOOK"  # a variable that every process of a notebook inherits
-KILOBYTES, TOGETHER = 300, 1500
+KILOBYTES = 300
 WITH_HISTORY = ("explore", "forms")  # which show what they know of earlier runs
 WIDTH = 114  # characters of a line of code that JupyterLab shows on a page of 1,400 pixels
 PLACES = r"(?<![\w.}:])/(?:tmp|home|root|Users|usr|etc|var|opt|mnt|work|data)\b"
@@ -32,19 +26,14 @@ PLACES = r"(?<![\w.}:])/(?:tmp|home|root|Users|usr|etc|var|opt|mnt|work|data)\b"
 
 @dataclass(frozen=True)
 class Executed:
-    """A notebook that was run: each code cell's outputs and number by its id, and what was left in the folders."""
+    """A notebook that was run: each code cell's outputs by the cell's id, and what was left in its folders."""
 
     outputs: dict[str, list[Any]]
-    counts: dict[str, int]
+    size: int
     folder: list[Path]
     temporary: list[Path]
-    at_home: list[Path]
+    kept: list[Path]
     processes: list[str]
-
-    @cached_property
-    def kept(self) -> dict[str, list[Any]]:
-        """The outputs as they are stored."""
-        return {cell: stored.kept(outputs) for cell, outputs in self.outputs.items()}
 
     def text(self, cell: str) -> str:
         """Return the plain text of a cell's outputs, whatever they are."""
@@ -79,28 +68,24 @@ def processes_of(mark: str) -> list[str]:
     return found
 
 
-def codes_of(notebook: Any) -> list[Any]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
 def executed(name: str, place: Path) -> Executed:
     folder, temporary, home = (place / each for each in ("folder", "temporary", "home"))
     for each in (folder, temporary, home):
         each.mkdir()
     own = {"TMPDIR": temporary, "HOME": home, "IPYTHONDIR": place / "ipython", "MPLCONFIGDIR": place / "matplotlib"}
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    client = NotebookClient(notebook, timeout=120, coalesce_streams=True, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}})
     client.execute(env=os.environ | {key: str(value) for key, value in own.items()} | {MARK: str(place)})
     until = time.monotonic() + 5
     while (processes := processes_of(str(place))) and time.monotonic() < until:
         time.sleep(0.1)  # the kernel is on its way
     notebook.metadata.pop("widgets", None)  # nbclient stores what JupyterLab does not
     return Executed(
-        outputs={cell.id: cell.outputs for cell in codes_of(notebook)},
-        counts={cell.id: cell.execution_count for cell in codes_of(notebook)},
+        outputs={cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"},
+        size=len(nbformat.writes(notebook).encode()),
         folder=list(folder.iterdir()),
         temporary=list(temporary.iterdir()),
-        at_home=list(home.rglob("*fgnb*")),
+        kept=list(home.rglob("*fgnb*")),
         processes=processes,
     )
 
@@ -118,65 +103,19 @@ def run_of(tmp_path_factory):
     return of
 
 
-@pytest.fixture(scope="module")
-def stored_in(run_of):
-    """A function that reads a notebook as it is stored, or is from now on."""
-    done = set()
-
-    def of(name: str) -> Any:
-        path = ROOT / "notebooks" / f"{name}.ipynb"
-        if STORE and name not in done:
-            results = run_of(name)
-            stored.store(path, {cell: (results.kept[cell], results.counts[cell]) for cell in results.kept})
-            done.add(name)
-        return nbformat.read(path, as_version=4)
-
-    return of
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_is_short_and_names_no_place_of_a_machine(stored_in, name):
-    notebook = stored_in(name)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_a_notebook_is_committed_without_outputs_and_names_no_place_of_a_machine(path):
+    notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    codes = codes_of(notebook)
+    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert len(codes) <= 15
     for cell in codes:
         assert max(map(len, cell.source.splitlines())) <= WIDTH
-        assert re.search(PLACES, json.dumps(cell.outputs)) is None
+        assert cell.outputs == []
+        assert cell.execution_count is None
     for cell in notebook.cells:
         assert re.search(PLACES, cell.source) is None
         assert re.findall(r"https?://(?!127\.0\.0\.1)", cell.source) == []
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_stores_results_for_readers_and_nothing_else(stored_in, name):
-    notebook = stored_in(name)
-    assert {*notebook.metadata} <= {"kernelspec", "language_info"}
-    assert {*notebook.metadata.get("language_info", {})} <= {"name"}
-    codes = codes_of(notebook)
-    assert [cell.execution_count for cell in codes] == list(range(1, len(codes) + 1))
-    for cell in codes:
-        assert {*cell.metadata} <= {"tags"}
-        assert stored.kept(cell.outputs) == cell.outputs
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_results_that_a_notebook_stores_are_those_of_its_code(run_of, stored_in, name):
-    fresh = run_of(name).kept
-    for cell in codes_of(stored_in(name)):
-        measured = stored.is_measured(name, cell.id)
-        before, now = (stored.told(outputs, measured=measured) for outputs in (cell.outputs, fresh[cell.id]))
-        assert before == now, (
-            f"{cell.id}: to store it anew, FGNB_NOTEBOOKS=store python3 -m pytest tests/test_notebooks.py"
-        )
-
-
-def test_the_notebooks_with_their_results_are_small(stored_in):
-    for name in NAMES:
-        stored_in(name)
-    sizes = [path.stat().st_size for path in NOTEBOOKS]
-    assert max(sizes) < KILOBYTES * 1000
-    assert sum(sizes) < TOGETHER * 1000
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
@@ -196,6 +135,7 @@ def test_a_notebook_shows_no_noise_no_script_and_no_address_elsewhere(run_of, na
         text = json.dumps(outputs)
         assert "<script" not in text
         assert re.findall(r"https?://(?!127\.0\.0\.1)[^\s\"\\]*", text) == [], cell
+    assert done.size < KILOBYTES * 1000
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -204,7 +144,7 @@ def test_a_notebook_leaves_nothing_behind(run_of, name):
     assert done.processes == []
     assert done.folder == []
     assert done.temporary == []
-    assert done.at_home == [] or name in WITH_HISTORY
+    assert done.kept == [] or name in WITH_HISTORY
 
 
 def test_quickstart_runs_a_cell_and_reads_its_frame(run_of):
