@@ -544,7 +544,7 @@ def test_whatever_is_wrong_is_a_problem_of_the_definition(wrong):
 
 def test_what_is_nested_too_deeply_is_said_so():
     nested = state("deep", action("f"))
-    for level in range(150):
+    for level in range(300):
         nested = state(f"p{level}", type="Parallel", branches=[{"name": "b", "start": 5, "states": [nested]}])
     assert "nested too deeply" in problems(flow(nested) | {"start": 5})[0][2]
 

@@ -1,6 +1,7 @@
 """JSON texts, exactly: jsontext.py."""
 
 import json
+import sys
 import time
 
 import pytest
@@ -75,7 +76,7 @@ def test_dumps_is_compact_and_writes_characters_as_themselves():
     [
         ("", 1, 1),
         ("{", 1, 2),
-        ("[1,]", 1, 4),
+        ("[1,]", 1, 3 if sys.version_info >= (3, 13) else 4),
         ("{'a': 1}", 1, 2),
         ("{\n  'a': 1}", 2, 3),
         ("[1] 2", 1, 5),

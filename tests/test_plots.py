@@ -10,6 +10,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_hex
 
+from fgnb.counted import counted
 from fgnb.errors import ConfigError, InputError
 from fgnb.render.drawing import GONE
 from fgnb.render.html import STATUS_COLOURS
@@ -112,7 +113,7 @@ def test_each_plot_draws_in_the_axes_it_is_given_and_returns_them(name, count):
     assert PLOTS[name](of(count).plot, ax) is ax
     assert len(pyplot.get_fignums()) == 1
     ax.figure.canvas.draw()
-    assert f"{count} runs of flow" in ax.get_title()
+    assert counted(count, "run") + " of flow" in ax.get_title()
 
 
 @pytest.mark.parametrize("name", PLOTS)

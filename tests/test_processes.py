@@ -748,7 +748,9 @@ async def main():
         )
         await processes.call(function, event, context)
     await asyncio.gather(*map(call, ["start"] * 4))  # before two of them take the processors
-    await asyncio.gather(*map(call, ["idle", "regex", "loop", "sleep"]))
+    others = [asyncio.create_task(call(event)) for event in ("idle", "loop", "sleep")]
+    await asyncio.sleep(1)
+    await call("regex")
 
 asyncio.run(main())
 """

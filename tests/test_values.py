@@ -147,7 +147,7 @@ HOLDS_ITSELF.append(HOLDS_ITSELF)
         (np.array([1.0, np.inf]), "input[1]", "inf"),
         (np.array([1 + 2j]), "input", "complex128"),
         (np.array(["2026"], dtype="datetime64[s]"), "input", "datetime64"),
-        (np.datetime64("NaT"), "input", "datetime64"),
+        (np.datetime64("NaT", "s"), "input", "datetime64"),
         (np.longdouble(1), "input", "longdouble|float128"),
         ({"a": pd.NA}, "input.a", "<NA> is not a JSON value; use None"),
         ({"a": pd.NaT}, "input.a", "NaT is not a JSON value; use None"),

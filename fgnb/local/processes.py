@@ -281,7 +281,8 @@ class _Worker:
         self._lifeline.close()
 
 
-def _end(ended: Collection[_Worker]) -> None:
+def _end(workers: Collection[_Worker]) -> None:
+    ended = list(workers)  # at the interpreter's end, others still come and go
     for worker in ended:
         worker.end()
     for worker in ended:

@@ -117,7 +117,7 @@ class _Piece(NamedTuple):
 
 def _times(microseconds: Any, missing: Any) -> Any:
     moments = microseconds.view("M8[us]")
-    moments[missing] = np.datetime64("NaT")
+    moments[missing] = np.datetime64("NaT", "us")
     return pd.DatetimeIndex(moments, tz="UTC").array
 
 
