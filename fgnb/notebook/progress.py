@@ -74,8 +74,9 @@ class Cell:
             self._handle.update(bundle, raw=True)
 
     def put_value(self, value: Any) -> None:
-        """Show any value, as a cell does."""
-        self._handle.update(value)
+        """Show any value, as a cell does; nothing here if the user has a function that shows it by itself."""
+        bundle, metadata = kernel_shell().display_formatter.format(value)
+        self._handle.update(bundle or {"text/plain": ""}, metadata=metadata, raw=True)
 
 
 class Terminal:
