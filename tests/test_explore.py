@@ -293,6 +293,26 @@ def test_failures_without_a_node_count_by_their_status() -> None:
     explorer.close()
 
 
+def test_node_errors_of_several_workflows_stand_apart(connect: Callable[..., Session]) -> None:
+    session = connect("local", history="off")
+    runs = session.sweep("order-triage", {"sku": ["A-100"], "qty": [1, 1000]}, progress=False)
+    runs += session.sweep("batch-order", [{"lines": [{"sku": "A-100", "qty": 1}], "region": "island"}], progress=False)
+    explorer = runs.explore()
+    errors = shown(explorer, 1)
+    assert "2 of 3 runs did not succeed" in errors
+    assert errors.count('src="data:image/svg+xml') == 2
+    assert errors.index("order-triage") < errors.index("batch-order")
+    explorer.close()
+
+
+def test_a_plot_of_runs_without_its_column_says_so(explorer: Explorer) -> None:
+    shown(explorer, 2)
+    explorer._plots.kind.value = "Scatter"
+    explorer._plots.up.value = "output.total"
+    explorer.table.set_state({"passing": [2, 5]})  # those that failed
+    assert "None of these 2 runs has output.total" in shown(explorer, 2)
+
+
 def test_node_errors_stand_on_the_workflows_graph(connect: Callable[..., Session]) -> None:
     session = connect("local", history="off")
     given = session.sweep("order-triage", {"sku": ["A-100"], "qty": [1, 500, 900]}, progress=False)

@@ -316,17 +316,17 @@ def test_a_handle_tells_what_it_could_not_do(shell: InteractiveShell) -> None:
 
 def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(shell: InteractiveShell) -> None:
     before = len(fgnb.history("echo"))
-    text = "%%fgworkflow echo --dry-run -H authorization=abc -t 7 --tag token=t\nsku: A-1\npassword: hunter2\n"
+    text = "%%fgworkflow echo --dry-run -H authorization=sesame -t 7 --tag token=t\nsku: A-1\npassword: hunter2\n"
     preview, displays = shown(shell, text)
     assert displays == []  # it is the value
     assert (preview.method, preview.timeout) == ("POST", 7)
     assert re.fullmatch(r"/v2/0{32}/fgs/workflows/[0-9a-f-]{36}/sync-executions", preview.url)
     assert preview.body == {"headers": {"authorization": "***"}, "input": {"sku": "A-1", "password": "***"}}
-    sent = {"headers": {"authorization": "abc"}, "input": {"sku": "A-1", "password": "hunter2"}}
+    sent = {"headers": {"authorization": "sesame"}, "input": {"sku": "A-1", "password": "hunter2"}}
     assert preview.size == len(json.dumps(sent, separators=(",", ":")))
     bundle = preview._repr_mimebundle_()
     assert "nothing was sent" in bundle["text/plain"]
-    assert not any(secret in str(bundle) for secret in ("hunter2", "abc"))
+    assert not any(secret in str(bundle) for secret in ("hunter2", "sesame"))
     assert len(fgnb.history("echo")) == before
 
 
@@ -417,7 +417,7 @@ CELLS = [
     ("echo -i cfg", "b: 2", 'fgnb.run("echo", {**cfg, "b": 2})'),
     ("echo -i cfg -p c.d=9 -p x.y=1", "", None),
     ("echo -i cfg", "b: 'no {{ n }}'", 'fgnb.run("echo", {**cfg, "b": f\'no {n}\'})'),
-    ("echo", "a: {{ n }}\nb: plain", 'fgnb.run("echo", {"a": n, "b": "plain"})'),
+    ("echo", "a: {{ n }}\nb: 'x {{{{ y'", 'fgnb.run("echo", {"a": n, "b": "x {{ y"})'),
     ("echo -i customer -p id=8", "", None),
     ("echo -p c.x={{n}}", "c: {{ cfg }}\n", None),
     ("echo -i view -p id=8 -p c.d=1", "", 'fgnb.run("echo", {**view, "id": 8, "c": {"d": 1}})'),
