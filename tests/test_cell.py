@@ -286,6 +286,7 @@ BAD_LINES = [
     ("order-triage -i custmer", "name 'custmer' is not defined; did you mean customer?"),
     ("order-triage -i strange", "a set has no JSON form (at strange.x)"),
     ("order-traige", "no workflow is called 'order-traige'; did you mean 'order-triage'?"),
+    ("order-traige -q", "no workflow is called 'order-traige'; did you mean 'order-triage'?"),
 ]
 
 BAD_BODIES = [
@@ -314,6 +315,9 @@ BAD_BODIES = [
     ('{"qty": 1, // the second\n "sku": "A-1"}', "JSON has no comments", "line 1, column 12"),
     ("qty: {{ broken }}", "in {{ broken }}: RuntimeError: it can't be read", "line 1, column 6"),
     ("sku: !!python/object:os.system x", "tag", "line 1, column 6"),
+    ("{{ 'a' }}1: 1\na1: 2", "duplicate key 'a1'", "line 2, column 1"),
+    ('{"{{ 1 }}": 1, "1": 2}', "duplicate key '1'", "at 1"),
+    ("qty: {{ 1 +" + " }}" * 100, "not a Python expression", "line 1, column 6"),
 ]
 
 
@@ -332,6 +336,20 @@ def test_a_bad_body_is_a_short_error_sends_nothing_and_loses_nothing(
     error = refused(shell, f"%%fgworkflow order-triage -o kept\n{body}\n")
     assert message in str(error)
     assert place in str(error)
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "message"),
+    [
+        ("echo -p a=1", "[1]", "-p sets a key, but the input is not an object"),
+        ("echo -i base", "[1]", "-i and a body or -p go together only where both are objects"),
+        ("echo -i listed -p a=1", "", "-i and a body or -p go together only where both are objects"),
+        ("echo --as python", "broken", "RuntimeError: it can't be read"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(shell: InteractiveShell, line: str, body: str, message: str) -> None:
+    shell.user_ns.update(base={"a": 1}, listed=[1])
+    assert message in str(refused(shell, f"%%fgworkflow {line}\n{body}\n"))
 
 
 def refused(shell: InteractiveShell, text: str) -> fgnb.FgnbError:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -449,6 +450,30 @@ def test_help_teaches(command: list[str]) -> None:
     result = fgnb(*command, "--help")
     assert result.exit_code == 0
     assert "Usage: fgnb" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("unresolved", "an option is written NAME=VALUE, not 'unresolved'"), ("max_depth = many", "max_depth")],
+)
+def test_serve_asks_for_the_key_and_tells_wrong_options(option: str, message: str) -> None:
+    result = CliRunner().invoke(main, ["serve", "--ak", "team", "--option", option], input="geheim\n")
+    assert result.exit_code == 2
+    assert "secret key: " in result.output
+    assert message in result.output
+    assert "geheim" not in result.output
+
+
+def test_warnings_are_one_line_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fgnb.toml").write_text('[here]\nendpoint = "local"\ntimeuot = 5\n')
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        result = fgnb("workflows", "--profile", "here")
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("fgnb: warning: profile 'here' of ")
+    assert "'timeuot' is not a setting and was passed over; did you mean 'timeout'?" in line
 
 
 def test_a_secret_key_without_its_access_key_does_not_serve_unprotected(monkeypatch: pytest.MonkeyPatch) -> None:

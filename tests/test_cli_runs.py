@@ -168,6 +168,7 @@ def test_history_shows_filters_and_exports(orders, tmp_path):
     assert fgnb("history", "--since", "sometime").exit_code == 2
     assert fgnb("history", "-o", "x.csv").exit_code == 2
     assert len(fgnb("history", "other", "--json").output) == 0
+    assert fgnb("history", "other").output == "no runs\n"
 
 
 def test_tables_have_no_escape_sequences_where_nobody_wants_any(orders):

@@ -532,6 +532,37 @@ def test_hundreds_of_runs_are_told_by_their_values(swept):
     assert len(comparison._repr_mimebundle_()["text/html"]) < 20_000
 
 
+@pytest.mark.parametrize("count", [2, 300])
+def test_secrets_that_differ_are_not_shown(count):
+    runs = RunSet(run(input={"password": f"geheim-{n}"}) for n in range(count))
+    lines = plain(runs.compare())
+    assert any(line.split()[0] == "input.password" and "***" in line for line in lines), lines
+    assert "geheim" not in str(runs.compare()._repr_mimebundle_())
+
+
+def test_sets_are_compared_without_showing_a_secret():
+    inputs = [{"password": f"geheim-{n % 2}", "n": n, "as": [{"token": f"geheim-{n}"}]} for n in range(8)]
+    before = RunSet(run(input=one, output={"token": "geheim-a"}) for one in inputs)
+    after = RunSet(
+        failed(input=one) if n in (1, 3) else run(input=one, output={"token": f"geheim-{'ab'[n % 2]}"})
+        for n, one in enumerate(inputs)
+    )
+    for sets in (compare(before, after), compare(before[5:6], after[5:6])):  # of one pair, the whole input is its key
+        lines = plain(sets)
+        assert any(line.split()[0] == "output.token" and "*** → ***" in line for line in lines), lines
+        assert "geheim" not in str(sets._repr_mimebundle_())
+    assert any(line.split()[:4] == ["***", "4", "of", "4"] for line in plain(compare(before, after)))
+    keys = [compare(before, after).key_of(n) for n in range(8)]
+    assert len(set(keys)) == 8
+
+
+def test_several_differences_of_a_long_text_are_told_apart():
+    words = [f"word-{n}" for n in range(60)]
+    texts = [" ".join(words), " ".join(["first", *words[1:30], *words[31:50], "new", *words[50:]])]
+    (line,) = (line for line in plain(compare(*(run(output={"t": text}) for text in texts))) if "[-" in line)
+    assert "{+first+}" in line
+
+
 def test_long_texts_are_shown_by_their_difference():
     words = ["word"] * 60
     one = run(output={"t": " ".join(words)})

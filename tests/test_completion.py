@@ -66,6 +66,7 @@ def test_options_complete_and_those_that_are_out_of_place_do_not(variables: Inte
     assert "--param" in last_words(completed(variables, "%%fgworkflow order-triage -p a=1 --|"))
     assert "--show" not in last_words(completed(variables, "%%fgworkflow order-triage --dry-run --|"))
     assert "-o" in last_words(completed(variables, "%%fgworkflow order-triage -|"))
+    assert last_words(completed(variables, "%%fgworkflow order-triage --nonsense --ti|")) == ["--timeout"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,14 @@ def test_profiles_complete_from_the_file(
 
 
 @pytest.mark.parametrize(
-    "line", ["%%fgworkflow w -t 1|", "%%fgworkflow w -p sku=|", "%%fgworkflow w 'open |", "%%fgworkflow w --nonsense|"]
+    "line",
+    [
+        "%%fgworkflow w -t 1|",
+        "%%fgworkflow w -p sku=|",
+        "%%fgworkflow w 'open |",
+        "%%fgworkflow w --nonsense|",
+        "%%fgworkflow w --nonsense=|",
+    ],
 )
 def test_where_there_is_nothing_to_say_nothing_else_is_mixed_in(variables: InteractiveShell, line: str) -> None:
     assert completed(variables, line) in ([line.replace("|", "")], [line.replace("|", "")[: line.rfind("=") + 1]])

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+from IPython.utils.capture import capture_output
 
 import fgnb
 from fgnb.errors import HistoryError, InputError
@@ -290,6 +293,26 @@ def test_failures_without_a_node_count_by_their_status() -> None:
     explorer.close()
 
 
+def test_node_errors_of_several_workflows_stand_apart(connect: Callable[..., Session]) -> None:
+    session = connect("local", history="off")
+    runs = session.sweep("order-triage", {"sku": ["A-100"], "qty": [1, 1000]}, progress=False)
+    runs += session.sweep("batch-order", [{"lines": [{"sku": "A-100", "qty": 1}], "region": "island"}], progress=False)
+    explorer = runs.explore()
+    errors = shown(explorer, 1)
+    assert "2 of 3 runs did not succeed" in errors
+    assert errors.count('src="data:image/svg+xml') == 2
+    assert errors.index("order-triage") < errors.index("batch-order")
+    explorer.close()
+
+
+def test_a_plot_of_runs_without_its_column_says_so(explorer: Explorer) -> None:
+    shown(explorer, 2)
+    explorer._plots.kind.value = "Scatter"
+    explorer._plots.up.value = "output.total"
+    explorer.table.set_state({"passing": [2, 5]})  # those that failed
+    assert "None of these 2 runs has output.total" in shown(explorer, 2)
+
+
 def test_node_errors_stand_on_the_workflows_graph(connect: Callable[..., Session]) -> None:
     session = connect("local", history="off")
     given = session.sweep("order-triage", {"sku": ["A-100"], "qty": [1, 500, 900]}, progress=False)
@@ -363,6 +386,23 @@ def test_of_what_is_asked_for_meanwhile_only_the_latest_is_painted() -> None:
     assert painted == ["first", 4, "card"]
 
 
+def test_what_is_painted_too_late_is_not_shown(explorer: Explorer) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    before = explorer._chosen.value
+
+    def hold() -> None:
+        begun.set()
+        go_on.wait(10)
+
+    explorer._painter.ask("plot", hold)
+    assert begun.wait(10)
+    explorer.selected = explorer.runs[:1]
+    explorer.close()
+    go_on.set()
+    explorer.wait(10)
+    assert explorer._chosen.value == before
+
+
 # --- which runs ----------------------------------------------------------------------------------
 
 
@@ -400,6 +440,17 @@ def test_no_runs_at_all_can_be_explored() -> None:
     assert shown(explorer, 2).startswith("<img")
     assert explorer._repr_mimebundle_()["text/plain"] == "no runs"
     explorer.close()
+
+
+def test_it_is_displayed_as_a_widget_and_as_a_table_for_where_there_are_none(explorer: Explorer) -> None:
+    InteractiveShell.instance()
+    try:
+        with capture_output() as captured:
+            display(explorer)
+    finally:
+        InteractiveShell.clear_instance()
+    (output,) = captured.outputs
+    assert {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"} <= output.data.keys()
 
 
 # --- a sweep under way ---------------------------------------------------------------------------
@@ -459,6 +510,30 @@ def test_runs_of_a_sweep_come_in_as_they_end(
         got += unpacked(content)[0]
     assert got == 8
     assert "output.double" in explorer.columns
+    explorer.close()
+
+
+def test_a_sweep_of_more_runs_than_a_table_holds_says_so(
+    held: tuple[Session, threading.Semaphore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore, "MOST", 4)
+    session, gate = held
+    explorer = session.sweep("held", {"n": range(6)}, background=True, progress=False).explore()
+    for _ in range(6):
+        gate.release()
+    assert len(explorer.wait(30)) == 4
+    assert "the first 4 runs that ended; all: job.runs" in explorer._heading.value
+    explorer.close()
+
+
+def test_the_open_pane_follows_what_comes_in(held: tuple[Session, threading.Semaphore]) -> None:
+    session, gate = held
+    explorer = session.sweep("held", {"n": range(2)}, background=True, progress=False).explore()
+    explorer._tabs.selected_index = 1
+    for _ in range(2):
+        gate.release()
+    explorer.wait(30)
+    assert "None of the 2 runs failed" in explorer._errors.value
     explorer.close()
 
 

@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from fgnb.runs.run import NodeError, Run
 from fgnb.runs.runset import RunSet
 from fgnb.runs.trace import Trace
 from tests.flows import action, end, flow, sleep, state
+from tests.test_executions import create, normal, start
 from tests.test_random_workflows import workflows
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -393,7 +395,8 @@ def test_what_is_nested_beyond_all_measure_is_drawn_to_some_depth():
     deep: Any = "x"
     for _ in range(100_000):
         deep = [deep]
-    parsed(graph_of({"states": [{"id": deep, "name": deep, "type": deep, "duration": 10**5000}], "name": deep}))
+    parsed(graph_of({"states": [{"id": deep, "name": deep, "type": deep}], "name": deep}))
+    assert "waits … s" in texts(graph_of({"states": [{"id": "a", "type": "Sleep", "duration": 10**5000}]}))
 
 
 def test_a_chain_is_straight():
@@ -530,6 +533,13 @@ def test_a_failed_node_is_marked_with_its_message():
     assert "failed at b" in repr(graph)
 
 
+def test_of_very_many_failed_nodes_the_first_are_listed():
+    definition = flow(*(state(f"n{at}", action("f"), transition=f"n{at + 1}") for at in range(12)), end("n12"))
+    runs = [failed(NodeError(node_id=f"n{at}", error_message="no price")) for at in range(12)]
+    html = graph_of_runs(definition, runs)._repr_mimebundle_()["text/html"]
+    assert "… 2 more nodes; see .failures" in html
+
+
 def test_without_a_trace_nothing_is_said_of_the_way():
     assert graph_of_run(THREE, a_run()).marks.nodes == {}
     assert graph_of_run(THREE, a_run()).marks.taken == frozenset()
@@ -637,6 +647,44 @@ def test_a_state_inside_a_loop_tells_how_often_it_ran(service, functions, client
     assert set(looks(graph).values()) == {"passed"}
     ids = {node.key: node.id for node in graph.chain.walk()}
     assert {(ids[e.source], ids[e.target]) for e in graph.marks.taken} == {("l", "end"), ("x", "y")}
+
+
+def test_a_branch_that_was_not_waited_for_is_marked_as_that(service, functions, client):
+    functions.register(lambda event, context: event, name="f")
+    branches = [
+        {"name": "fast", "start": "quick", "states": [state("quick", action("f"))]},
+        {"name": "late", "start": "nap", "states": [sleep("nap", 30)]},
+    ]
+    both = state("p", type="Parallel", completion_type="any", branches=branches)
+    definition = flow(both, name="race", functions=[{"name": "f", "operation": "f"}])
+    client.create(definition)
+    execution = client.execute("race", {}).execution
+    trace = Trace(execution.execution_id, service.trace(execution.execution_id))
+    assert {"quick": "passed", "nap": "cancelled"}.items() <= looks(graph_of_run(definition, a_run(), trace)).items()
+    (line,) = (line for line in trace._repr_mimebundle_()["text/plain"].splitlines() if line.strip().startswith("nap"))
+    assert "cancelled" in line
+
+
+def test_where_a_run_stands_is_marked_and_what_the_definition_lacks_is_passed_over(service, functions):
+    entered, go_on = threading.Event(), threading.Event()
+
+    def f(event, context):
+        entered.set()
+        go_on.wait(10)
+        return event
+
+    functions.register(f, name="f", timeout=60)
+    definition = normal(state("a", action("f"), transition="b"), end("b"), functions=[{"name": "f", "operation": "f"}])
+    execution_id = start(service, create(service, definition))
+    try:
+        assert entered.wait(10)
+        trace = Trace(execution_id, service.trace(execution_id))
+        assert looks(graph_of_run(definition, a_run(), trace))["a"] == "running"
+        assert looks(graph_of_run(flow(end("b")), a_run(), trace)).keys() == {"b"}
+        (line,) = (one for one in trace._repr_mimebundle_()["text/plain"].splitlines() if one.strip().startswith("a "))
+        assert line.split() == ["a", "1", "running", "{}"]
+    finally:
+        go_on.set()
 
 
 def test_of_a_trace_that_was_cut_nothing_is_said_to_be_unreached(service, functions, client):

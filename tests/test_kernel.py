@@ -417,6 +417,22 @@ def test_other_values_of_the_same_type_are_shown_beside_a_slow_line(local: Kerne
     assert shown["data"]["text/plain"].startswith("✓ success  order-triage")
 
 
+def test_a_user_who_shows_runs_in_another_way_sees_each_once(local: Kernel) -> None:
+    formatter = "formatter = get_ipython().display_formatter.ipython_display_formatter"
+    shows = "before = formatter.for_type(fgnb.Run, lambda run: print('shown by the user:', run.input))"
+    assert local.run(f"{formatter}\n{shows}").status == "ok"
+    try:
+        assert local.run("other = fgnb.run('order-triage', {'sku': 'A-1'})").status == "ok"
+        place, *printed = local.run("got = %fgworkflow nap\ndisplay(other)\ngot").outputs
+        assert place["data"]["text/plain"] == ""  # no longer that it is running
+        told = "".join(output["text"] for output in printed)
+        assert told == "shown by the user: {}\nshown by the user: {'sku': 'A-1'}\n"
+        (shown,) = local.run("got").outputs
+        assert shown["text"] == "shown by the user: {}\n"
+    finally:
+        local.run("mine = formatter.pop(fgnb.Run)")
+
+
 def test_a_place_where_nothing_came_of_a_run_does_not_say_that_it_is_running(
     elsewhere: Callable[..., Kernel],
 ) -> None:
@@ -446,6 +462,8 @@ def test_a_handle_shows_itself_live_and_becomes_the_card_after_its_cell_has_ende
     local.settle(1.6)
     assert place["data"]["text/plain"].startswith("✓ success  nap")
     assert local.value("later.run.input") == "{'a': 1}"
+    (again,) = local.run("later").outputs
+    assert again["data"]["text/plain"].startswith("✓ success  nap")
 
 
 def test_a_handle_that_is_given_up_says_so(local: Kernel) -> None:
@@ -480,7 +498,8 @@ def test_a_run_that_a_dead_kernel_left_says_where_it_is() -> None:
         kernel.start("%%fgworkflow slow\na: 'of a dead kernel'\n")
         kernel.settle(1.2)
     finally:
-        kernel.stop()
+        kernel.manager.shutdown_kernel(now=True)
+        kernel.client.stop_channels()
     (place,) = (output for output in kernel.shown if output["kind"] == "display_data")
     assert "running  slow" in place["data"]["text/plain"]
     assert "If the kernel ends before it does, fgnb.history(&quot;slow&quot;) has it." in place["data"]["text/html"]

@@ -235,6 +235,23 @@ def test_a_failing_run_is_compared_before_the_cell_fails(shell: InteractiveShell
     assert "differ in" in comparison
 
 
+def test_an_interrupt_while_runs_are_compared_leaves_the_runs_card(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.user_ns["before"] = cell(shell, "%%fgworkflow echo\nqty: 3\n")
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fgnb.notebook.cell.compare", interrupted)
+    with capture_output() as captured:
+        result = shell.run_cell("%%fgworkflow echo -o after --compare before\nqty: 4\n")
+    assert isinstance(result.error_in_exec, KeyboardInterrupt)
+    (card,) = (output.data["text/plain"] for output in captured.outputs)
+    assert card.startswith("✓ success  echo")
+    assert shell.user_ns["after"].input == {"qty": 4}
+
+
 def test_in_the_background_the_value_is_a_handle(shell: InteractiveShell) -> None:
     pending = cell(shell, "%%fgworkflow echo --background -o later\na: 1\n")
     assert isinstance(pending, fgnb.PendingRun)
@@ -399,6 +416,8 @@ CELLS = [
     ("echo -i cfg", "", 'fgnb.run("echo", cfg)'),
     ("echo -i cfg", "b: 2", 'fgnb.run("echo", {**cfg, "b": 2})'),
     ("echo -i cfg -p c.d=9 -p x.y=1", "", None),
+    ("echo -i cfg", "b: 'no {{ n }}'", 'fgnb.run("echo", {**cfg, "b": f\'no {n}\'})'),
+    ("echo", "a: {{ n }}\nb: 'x {{{{ y'", 'fgnb.run("echo", {"a": n, "b": "x {{ y"})'),
     ("echo -i customer -p id=8", "", None),
     ("echo -p c.x={{n}}", "c: {{ cfg }}\n", None),
     ("echo -i view -p id=8 -p c.d=1", "", 'fgnb.run("echo", {**view, "id": 8, "c": {"d": 1}})'),

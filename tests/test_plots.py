@@ -14,6 +14,7 @@ from fgnb.counted import counted
 from fgnb.errors import ConfigError, InputError
 from fgnb.render.drawing import GONE
 from fgnb.render.html import STATUS_COLOURS
+from fgnb.render.picture import plot_html
 from fgnb.runs.run import NodeError
 from fgnb.runs.runset import RunSet
 from tests.runs import AT, make_run
@@ -119,9 +120,12 @@ def test_each_plot_draws_in_the_axes_it_is_given_and_returns_them(name, count):
 @pytest.mark.parametrize("name", PLOTS)
 def test_nothing_is_drawn_as_no_runs(name):
     runs = of(3).filter(lambda run: False)
-    if name in ("elapsed", "timeline"):
+    if name in ("elapsed", "elapsed by", "timeline", "parallel"):
         ax = PLOTS[name](runs.plot, None)
         assert ax.texts[0].get_text() == "no runs"
+    else:  # without runs there are no inputs either
+        with pytest.raises(InputError, match="no column"):
+            PLOTS[name](runs.plot, None)
 
 
 def test_a_new_figure_is_made_without_axes():
@@ -181,6 +185,20 @@ def test_parallel_has_a_line_per_run_over_what_varies():
     assert sum(len(lines.get_segments()) for lines in ax.collections) == 50
     with pytest.raises(InputError, match="two columns"):
         of(5).plot.parallel(["input.qty"])
+
+
+def test_the_rarest_of_many_groups_are_drawn_together():
+    runs = RunSet(make_run(input={"sku": f"A-{n}" if n > 9 else "A-0"}) for n in range(20))
+    labels = legend(runs.plot.elapsed("input.sku"))
+    assert len(labels) == 2 + 8  # the median, the 95th percentile, and the groups
+    assert any(label.startswith("A-0") for label in labels)
+    assert any(label.startswith("others") for label in labels)
+
+
+def test_the_timeline_of_many_successes_has_no_axis_of_failures():
+    runs = of(900)
+    assert len(runs.plot.timeline().figure.axes) == 2
+    assert len(runs.filter(lambda run: run.ok).plot.timeline().figure.axes) == 1
 
 
 def test_what_is_missing_stands_apart_from_every_value():
@@ -246,6 +264,9 @@ def test_without_matplotlib_plots_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ConfigError, match=r"fgnb\[plot\]"):
         of(3).plot.elapsed()
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigError, match=r"fgnb\[plot\]"):
+        plot_html(lambda ax: None, "nothing")
 
 
 def test_columns_of_any_kind_are_summed_up():

@@ -248,6 +248,15 @@ def test_many_small_values_make_no_big_display(leaf: Any) -> None:
     assert len(value_html(table)) < 400_000
 
 
+def test_texts_of_some_length_are_whole_and_behind_very_much_else_one_line() -> None:
+    text = "word " * 100
+    assert f">{text.strip()}" in value_html(text.strip())
+    rows = [["x" * 3500] * 30 for _ in range(3)]
+    late = value_html([*rows, [text.strip(), {}]])
+    assert text.strip() not in late
+    assert "word word" in late
+
+
 def test_a_list_of_objects_is_a_table() -> None:
     html = value_html([{"sku": "A", "qty": 1}, {"sku": "B", "left": None}])
     assert html.count("<tr") == 3

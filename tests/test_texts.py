@@ -146,6 +146,9 @@ def test_setting_a_member_and_taking_it_away_leaves_all_others(value: Any, new: 
 def test_objects_on_the_way_are_made_and_a_list_grows_at_its_end() -> None:
     assert with_member({}, ("a", "b"), 1) == {"a": {"b": 1}}
     assert with_member({"a": [1]}, ("a", 1), 2) == {"a": [1, 2]}
+    assert with_member({}, ("a", 0, "b"), 2) == {"a": [{"b": 2}]}
+    assert member({"a": [1]}, ("a", 1)) is MISSING
+    assert member({"a": 1}, ("a", 0)) is MISSING
     for value, path in (({"a": 1}, ("a", "b")), ({"a": [1]}, ("a", 5)), ({"a": {}}, ("a", 0)), ({"a": []}, ("a", "b"))):
         with pytest.raises(InputError, match="nothing can be set below"):
             with_member(value, path, 1)

@@ -97,8 +97,6 @@ def _watched(job: Job) -> RunSet:
             try:
                 return job.wait(DISPLAY)
             except TimeoutError:
-                if display is not None:
-                    display.update(job.progress)
+                display.update(job.progress)
     finally:
-        if display is not None:
-            display.close(job.progress)
+        display.close(job.progress)

@@ -40,11 +40,6 @@ class Given:
     list: bool = False
     help: bool = False
 
-    @property
-    def runs(self) -> bool:
-        """Whether a workflow is run, or what a run would be is shown."""
-        return not (self.list or self.help)
-
 
 def parse(line: str) -> Given:
     """Read the line; quoting is the shell's.

@@ -101,8 +101,6 @@ def standing_alone(source: str) -> str:
 def merged(name: str, variable: Any, over: Mapping[str, Any]) -> Any:
     """Return a variable's input with keys over it, as code."""
     value = to_json(variable, root=name)
-    if not over:
-        return Code(name, value)
     members = ", ".join(f"{written(key)}: {written(member)}" for key, member in over.items())
     mapping = name if isinstance(variable, Mapping) else f"fgnb.values.to_json({name})"
     return Code(f"{{**{mapping}, {members}}}", value | plain(over))

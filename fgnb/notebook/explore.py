@@ -278,7 +278,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
                 room = MOST - len(self._ids)
                 if room and len(runs := job.fresh(self._seen, room)):
                     self._take(runs)
-                if not room:
+                if len(self._ids) == MOST:
                     self._note = f"the first {MOST:,} runs that ended; all: job.runs"
                 self._head()
             if done:

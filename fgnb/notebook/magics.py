@@ -88,6 +88,4 @@ def unload(shell: InteractiveShell) -> None:
     manager = shell.magics_manager
     for kind in ("line", "cell"):
         manager.magics[kind].pop("fgworkflow", None)
-    magics = manager.registry.pop(FgMagics.__name__, None)
-    if magics in shell.configurables:  # what %config lists
-        shell.configurables.remove(magics)
+    shell.configurables.remove(manager.registry.pop(FgMagics.__name__))  # what %config lists

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from fgnb.notebook.kernel import kernel_shell
 from fgnb.render import progress as of_sweep
 from fgnb.render import waiting as of_run
+from fgnb.runs.pending import Waiting
 from fgnb.runs.progress import Progress
 from fgnb.runs.views import View, Watched
 
@@ -77,8 +78,9 @@ class Cell:
             self._handle.update(bundle, raw=True)
 
     def put_value(self, value: Any) -> None:
-        """Show any value, as a cell does."""
-        self._handle.update(value)
+        """Show any value, as a cell does; nothing here if the user has a function that shows it by itself."""
+        bundle, metadata = kernel_shell().display_formatter.format(value)
+        self._handle.update(bundle or {"text/plain": ""}, metadata=metadata, raw=True)
 
 
 class Terminal:
@@ -114,23 +116,21 @@ class _Log:
 
     def __init__(self) -> None:
         self._next = FIRST
-        self._elapsed = 0.0
 
     def update(self, state: Any) -> None:
         """Show a state."""
-        self._elapsed = state.elapsed
-        if self._elapsed >= self._next:
-            self._next = self._elapsed + EVERY
+        if state.elapsed >= self._next:
+            self._next = state.elapsed + EVERY
             print(line_of(state), file=sys.stderr, flush=True)  # noqa: T201
 
     def close(self, state: Any) -> None:
         """Show it for the last time."""
-        if getattr(state, "elapsed", self._elapsed) >= FIRST:
+        if state.elapsed >= FIRST:
             print(line_of(state), file=sys.stderr, flush=True)  # noqa: T201
 
 
-def line_of(state: Any, width: int = 100) -> str:
-    """Return a state on one line of at most `width` cells."""
+def line_of(state: Progress | Waiting, width: int = 100) -> str:
+    """Return what is under way on one line of at most `width` cells."""
     if isinstance(state, Progress):
         return of_sweep.line(state, width)
-    return of_run.state_line(state, width)
+    return of_run.line(state, width)

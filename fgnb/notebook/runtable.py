@@ -126,8 +126,6 @@ class RunTable(anywidget.AnyWidget):
 
     def _on_message(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
         """Send what the page says it has not: rows, because it was still loading, or columns, never shown before."""
-        if content.get("kind") != "have":
-            return
         with self._lock:
             missing = [name for name in content.get("columns", ()) if name in self._kinds]
             self._fill(missing)

@@ -41,9 +41,8 @@ def axes_or_new(ax: Axes | None) -> Axes:
 def legend_beside(ax: Axes, title: str | None = None) -> None:
     """Put the legend beside a plot that fills its axes; what is faint there, because it is many, is not in it."""
     legend = ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
-    for handle in legend.legend_handles:
-        if handle is not None:
-            handle.set_alpha(1)
+    for handle in filter(None, legend.legend_handles):
+        handle.set_alpha(1)
 
 
 def readable(ax: Axes) -> Axes:
@@ -80,8 +79,6 @@ def cell_label(value: Any) -> str:
         return value
     if isinstance(value, (list, dict)):
         return jsontext.dumps(value).decode()
-    if value is None:
-        return "null"
     return "missing" if value is pd.NA or value != value else str(value)
 
 

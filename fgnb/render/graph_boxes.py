@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,14 +85,6 @@ class Panel:
     y: float = 0.0
     width: float = 0.0
     height: float = 0.0
-
-    def walk(self, x: float = 0.0, y: float = 0.0) -> Iterator[tuple[Box, float, float]]:
-        """Yield every box with its place in the whole picture, each followed by those inside it."""
-        for box in self.boxes:
-            left, top = x + self.x + box.x, y + self.y + box.y
-            yield box, left, top
-            for panel in box.panels:
-                yield from panel.walk(left, top)
 
 
 def text_width(line: str, weight: Weight = "") -> float:

@@ -77,15 +77,13 @@ def layered(sizes: Sequence[tuple[float, float]], links: Sequence[Link]) -> Plac
     """Lay boxes out.
 
     Args:
-        sizes: width and height of each; those from which ways start come first.
+        sizes: width and height of each, of one at least; those from which ways start come first.
         links: the ways between them.
 
     >>> placed = layered([(50, 20), (50, 20)], [Link(0, 1)])
     >>> placed.corners, placed.routes[0].points
     (((0.0, 0.0), (80.0, 0.0)), ((50.0, 10.0), (50.0, 10.0), (80.0, 10.0), (80.0, 10.0)))
     """
-    if not sizes:
-        return Placed(0.0, 0.0, (), ())
     order, back = _search(len(sizes), links)
     layers = _Layers(list(sizes), len(sizes), _ranks(order, links, back))
     paths = _paths(layers, links, back)

@@ -103,8 +103,14 @@ def _groups(comparison: SetComparison) -> Table:
     path = str(ranks.index[0])
     groups = comparison.by(path)
     groups = groups[groups["changed"] > 0].sort_values("share", ascending=False, kind="stable")
+    hidden = is_hidden_path(path)
     rows = [
-        (cell_text(value, 40), f"{row['changed']:,} of {row['pairs']:,}", f"{row['regressions']:,}", str(row["path"]))
+        (
+            HIDDEN if hidden else cell_text(value, 40),
+            f"{row['changed']:,} of {row['pairs']:,}",
+            f"{row['regressions']:,}",
+            str(row["path"]),
+        )
         for value, row in groups.iloc[:GROUPS].iterrows()
     ]
     cells = [(*map(html.escape, row[:3]), html.span(row[3], html.MONO)) for row in rows]

@@ -192,7 +192,7 @@ def _along(points: Sequence[Point]) -> str:
     """Return a path from left to right: straight, then a curve, and so on."""
     x, y = points[0]
     parts = [f"M{_n(x)} {_n(y)}"]
-    for number, (next_x, next_y) in enumerate(points[1:]):
+    for next_x, next_y in points[1:]:
         if round(next_y, 1) == round(y, 1):
             if parts[-1][0] == "H":
                 parts.pop()
@@ -201,8 +201,6 @@ def _along(points: Sequence[Point]) -> str:
             middle = (x + next_x) / 2
             parts.append(f"C{_n(middle)} {_n(y)} {_n(middle)} {_n(next_y)} {_n(next_x)} {_n(next_y)}")
         x, y = next_x, next_y
-        if number == len(points) - 2:
-            break
     return "".join(parts)
 
 

@@ -50,10 +50,3 @@ def show_state(state: Run | Waiting | BaseException) -> dict[str, str]:
     text = "\n".join(broken(f"{type(state).__name__}: {state}", room()))
     colour = html.STATUS_COLOURS["fail"]
     return {"text/plain": text, "text/html": html.frame_box(html.preformatted(text), colour)}
-
-
-def state_line(state: Run | Waiting | BaseException, width: int = WIDTH) -> str:
-    """Return the same on one line of at most `width` cells."""
-    if isinstance(state, Waiting):
-        return line(state, width)
-    return cut(show_state(state)["text/plain"].split("\n", 1)[0], width)

@@ -9,7 +9,9 @@ from fgnb import jsontext
 from fgnb.paths import Path, format_path
 from fgnb.runs.differences import MISSING, canonical
 from fgnb.runs.explain import token, value_of, varying
+from fgnb.runs.redact import is_secret, masked
 from fgnb.runs.run import Run
+from fgnb.secret import HIDDEN
 
 LABEL = 120  # characters of an input key before it is cut
 
@@ -73,7 +75,7 @@ def _labels(runs: Sequence[tuple[object, Run]], places: Sequence[Path] | None) -
     for identity, run in one_of_each.items():
         label = _label(run, places)
         again = taken[label] = taken.get(label, 0) + 1
-        labels[identity] = label if again == 1 else f"{label} #{again}"  # what tells them apart was cut
+        labels[identity] = label if again == 1 else f"{label} #{again}"  # what tells them apart was cut, or is hidden
     return labels
 
 
@@ -83,8 +85,10 @@ def _label(run: Run, places: Sequence[Path]) -> str:
         value = value_of(run, place)
         if value is not MISSING:
             name = format_path(place[1:]) if place[0] == "input" else format_path(place)
-            parts.append(f"{name}={_word(value)}" if name else _word(value))
-    label = ", ".join(parts) if parts else _word(run.input)
+            hidden = any(isinstance(step, str) and is_secret(step) for step in place)
+            word = HIDDEN if hidden else _word(masked(value))  # labels are shown
+            parts.append(f"{name}={word}" if name else word)
+    label = ", ".join(parts) if parts else _word(masked(run.input))
     return label if len(label) <= LABEL else label[: LABEL - 1] + "…"
 
 
