@@ -529,6 +529,17 @@ def test_large_values_of_nodes_are_cut_unless_they_are_asked_for_as_a_whole(serv
     assert whole["output"] == [["y"] * 2000] * 3
 
 
+def test_a_value_of_a_node_that_nests_deeply_is_cut_where_it_can_not_be_followed(service, functions):
+    workflow_id = create(service, normal(state("a", action("echo"))))
+    functions.register(lambda event, context: event, name="echo")
+    deep = 5
+    for _ in range(450):
+        deep = {"a": [deep]}
+    details = ended(service, workflow_id, start(service, workflow_id, deep))
+    shown = nodes(details)["a"][0]["output"]
+    assert shown["truncated"].startswith('{"a": [{"a": [')
+
+
 def test_small_values_of_nodes_are_never_cut(service, functions):
     functions.register(lambda event, context: {"text": "x" * 2000}, name="small")
     workflow_id = create(service, normal(state("a", action("small"))))
