@@ -832,6 +832,17 @@ def test_what_was_left_behind_changes_nothing_any_more(functions):
     assert (visits["slow"].cancelled, visits["slow"].output) == (True, None)
 
 
+def test_an_expression_that_outlives_the_limit_changes_nothing_any_more(functions):
+    service, run = fresh(functions, limit=0.1)
+    slow = sleep("slow", 0.001, transition="next") | {"state_data_filter": {"output": "$.xs[?@.n > 5]"}}
+    execution = run(whole(slow, end("next")), {"xs": [{"n": 1}] * 30_000})
+    threads = service.engine._workers._threads
+    while threads.left_behind:
+        time.sleep(0.01)
+    (visit,) = service.trace(execution.execution_id)
+    assert (execution.status, visit.failure["errorType"]) == ("timeout", "WorkflowTimeout")
+
+
 def test_a_handler_can_not_change_what_others_get(run, functions):
     def greedy(event, context):
         context.headers["x"] = "changed"
