@@ -53,7 +53,7 @@ def own():
 
 
 def end(processes):
-    """End them; where it is measured what they pass, those that were used by themselves, for who is killed can't tell."""
+    """End them; where it is measured what they pass, those that were used by themselves: who is killed can't tell."""
     while os.environ.get("COVERAGE_PROCESS_START") and any(worker.generation is not None for worker in processes._idle):
         failure(processes, crash, "sys.exit")
     processes.close()
