@@ -297,6 +297,16 @@ def test_a_trace_of_a_failed_run_names_the_failure(local: Session) -> None:
     )
 
 
+def test_a_trace_tells_what_was_given_up(local: Session) -> None:
+    ways = [
+        {"name": id, "start": id, "states": [sleep(id, seconds)]} for id, seconds in (("slow", 60), ("quick", 0.001))
+    ]
+    either = {"id": "p", "name": "p", "type": "Parallel", "branches": ways, "completion_type": "any", "end": True}
+    local.deploy(flow(either | {"transition": ""}, name="either"))
+    frame = local.trace(local.run("either")).frame.set_index("node_id")
+    assert frame["status"].to_dict() == {"p": "success", "slow": "cancelled", "quick": "success"}
+
+
 def test_a_trace_that_is_not_kept_is_said_clearly(local: Session, serve: str) -> None:
     with pytest.raises(InputError, match="nothing is known of execution x"):
         local.trace("x")
