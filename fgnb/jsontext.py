@@ -169,4 +169,7 @@ def copied(value: Any) -> tuple[Any, int]:
         text = _ENCODER.encode(value)
     except (UnicodeEncodeError, RecursionError):
         text = dumps(value)
-    return loads_answer(text), len(text)
+    try:
+        return loads_answer(text), len(text)
+    except ValueError:  # as deeply as it can be written, but not read
+        raise InputError("the value is nested too deeply") from None

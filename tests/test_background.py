@@ -59,7 +59,9 @@ def test_run_gives_the_result(loop):
     assert loop.run(soon(6, 0.25)) == 6  # longer than a slice
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), TimeoutError("t"), FutureTimeout("t"), TimeoutError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), TimeoutError("t"), FutureTimeout("t"), TimeoutError(), KeyboardInterrupt()]
+)
 def test_run_raises_what_the_coroutine_raises(loop, error):
     with pytest.raises(type(error)) as caught:
         loop.run(fail(error))
@@ -163,6 +165,34 @@ def test_a_forgotten_loop_is_replaced_at_the_next_use(loop):
     assert loop.loop is not stuck
     release.set()
     end(stuck)
+
+
+def test_a_loop_that_is_replaced_ends_once_it_has_done_what_it_has_to_do(loop):
+    go, left = threading.Event(), loop.loop
+
+    async def late():
+        while not go.is_set():
+            await asyncio.sleep(0.001)
+        return threading.current_thread()
+
+    under_way = loop.submit(late())
+    for _ in range(2):  # by two who found that it does not answer
+        loop.replace(left)
+    assert loop.run(soon(1)) == 1
+    assert loop.loop is not left
+    assert loop.left_behind == 1
+    go.set()
+    thread = under_way.result(10)
+    thread.join(10)
+    assert (loop.left_behind, left.is_closed()) == (0, True)
+
+
+def test_who_would_wait_for_itself_is_told_so(loop):
+    async def inside():
+        with pytest.raises(RuntimeError, match="the thread of fgnb's event loop, which must not wait"):
+            loop.run(soon(1))
+
+    loop.run(inside())
 
 
 INTERRUPTED = """

@@ -161,6 +161,10 @@ def test_the_list_of_commands_is_not_cut() -> None:
         (["run", "order-triage", "--endpoint", "cloud"], "neither 'local' nor the URL of a service"),
         (["serve", "--host", "0.0.0.0"], "listens on loopback only"),
         (["serve", "--workflows", "nowhere"], "can't read the folder of workflows nowhere"),
+        (
+            ["serve", "--workflows", str(Path(__file__).parent.parent / "fgnb")],
+            "fgnb holds no workflow (*.yaml, *.yml, *.json)",
+        ),
         (["serve", "--functions", "nowhere.py"], "there is no Python file nowhere.py"),
         (["serve", "--functions", "no_such_module"], "can't load functions from no_such_module"),
     ],

@@ -1,6 +1,7 @@
 """What the client makes of every kind of answer and of none: client/."""
 
 import asyncio
+import gc
 import gzip
 import json
 import logging
@@ -19,6 +20,7 @@ import fgnb
 from fgnb import errors, shortcuts
 from fgnb.background import BackgroundLoop
 from fgnb.client import caller, retry
+from fgnb.client import client as client_module
 from fgnb.client.blocking import Client
 from fgnb.client.client import AsyncClient
 from fgnb.client.transport import HttpTransport
@@ -458,6 +460,30 @@ def test_a_failed_run_is_still_told_if_the_names_cannot_be_had(stub):
     assert (outcome.status, outcome.node_names) == ("fail", {})
 
 
+def test_a_failed_run_does_not_wait_for_the_names(stub, monkeypatch):
+    monkeypatch.setattr(client_module, "EXPLAIN_TIMEOUT", 0.02)
+    failed = DONE | {"status": "fail", "output": None, "errors": [{"node_id": "n1", "error_message": "no"}]}
+    _, client = stub(answer(200, failed), stall)
+    outcome = client.execute(ID, {})
+    assert (outcome.status, outcome.node_names) == ("fail", {})
+
+
+def test_a_definition_that_is_only_to_be_shown_is_asked_for_once(stub):
+    server, client = stub(raw(b""))
+    for _ in range(3):
+        client.start(client.asynchronous.learn(ID)).result(5)
+    assert len(server.requests) == 1
+    assert client.asynchronous.known_definition(ID) is None
+
+
+def test_what_there_is_in_place_of_an_unknown_id_is_asked_for_once(stub):
+    gone = answer(404, {"error_code": "FGS.5002"})
+    server, client = stub(gone, page(flow="id-1"), gone)
+    hints = {client.execute(ID, {}).hint for _ in range(3)}
+    assert [method for method, _, _ in server.requests] == ["POST", "GET", "POST", "POST"]
+    assert [hint.splitlines()[1] for hint in hints] == ["Known workflows: flow"]
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
@@ -516,6 +542,15 @@ def test_a_name_that_still_has_its_id_is_not_sent_again(stub):
     server, client = stub(page(flow="id-1"), gone, page(flow="id-1"))
     assert client.execute("flow", {}).status == "rejected"
     assert server.posts() == 1
+
+
+def test_show_of_what_is_gone_or_not_ours_says_so(stub):
+    gone = answer(404, {"error_code": "FGS.5002"})
+    _, client = stub(page(flow="id-1"), gone, page(flow="id-1"), answer(403, {"error_code": "FGS.0403"}))
+    with pytest.raises(WorkflowNotFound, match="Known workflows: flow"):
+        client.show("flow")
+    with pytest.raises(errors.PermissionDenied):
+        client.show("flow")
 
 
 def test_show_follows_a_name_to_its_new_id_and_names_what_exists(client, functions, service):
@@ -629,6 +664,33 @@ def test_a_run_cancelled_during_its_second_look_up_ran_nothing(stub):
         time.sleep(0.01)
     submission.cancel()
     assert submission.future.result(2).status == "cancelled"
+
+
+def test_a_run_whose_task_is_cancelled_closes_its_connection(stub):
+    server, client = stub(stall)
+    submission = client.submit(ID, {})
+    while not server.requests:
+        time.sleep(0.001)
+    assert submission.future.cancel()
+    deadline = time.monotonic() + 5
+    while server.open and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert server.open == 0
+
+
+def test_an_event_loop_may_end_while_a_name_is_looked_up(stub, caplog):
+    server, _ = stub(stall)
+
+    async def in_vain():
+        client = AsyncClient(HttpTransport(server.url), project_id=PROJECT)
+        task = asyncio.ensure_future(client.execute("flow", {}))
+        while not server.requests:
+            await asyncio.sleep(0.001)
+        task.cancel()
+
+    asyncio.run(in_vain())
+    gc.collect()
+    assert caplog.text == ""
 
 
 def test_cancelling_a_finished_run_changes_nothing(stub):

@@ -125,6 +125,12 @@ def test_no_secret_is_written(value, write_):
     assert CANARY not in everything(caught.value)
 
 
+def test_a_traceback_that_shows_values_shows_no_secret_of_a_key_that_could_not_be_made():
+    with pytest.raises(ConfigError) as caught:
+        AccessKey("a b", CANARY)
+    assert repr(caught.traceback[-1].frame.f_locals["self"]) == "AccessKey(…)"
+
+
 def test_values():
     assert repr(key(NOW)) == "AccessKey('ABCD…', secret_key=***, security_token=***, expires_at='2027-01-15T08:00:00Z')"
     assert repr(AccessKey(AK, "x")) == "AccessKey('ABCD…', secret_key=***)"
@@ -797,6 +803,9 @@ def test_oidc(stub, monkeypatch, internal, id_token, caplog):
     method, path, body = stub.requests[-1]
     assert (method, path) == ("POST", "/v5/agencies/assume-with-oidc")
     assert json.loads(body)["id_token"] == "a-newer-token"
+    monkeypatch.setenv("HUAWEICLOUD_OIDC_ID_TOKEN", "the-token-itself")
+    assert source("oidc", clock=Clock()).get() == key("2027-01-15T10:00:00Z")
+    assert json.loads(stub.requests[-1][2])["id_token"] == "the-token-itself"
     assert CANARY not in caplog.text
     assert "occurred" not in caplog.text  # as the SDK begins what it logs of a failure
 

@@ -1,6 +1,7 @@
 """How workflows run: local/engine.py, functions.py, workers.py."""
 
 import asyncio
+import functools
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from fgnb.client.blocking import Client
 from fgnb.client.client import AsyncClient
+from fgnb.local import workers
 from fgnb.local.functions import Functions, function, registered
 from fgnb.local.service import Service
 from tests.flows import PROJECT, action, end, failure, flow, one_call, output, runner, sleep, state
@@ -198,7 +200,11 @@ def test_a_function_that_is_not_there_fails_the_node_and_names_the_nearest(run):
 def test_async_and_plain_functions_see_event_and_context(run, functions):
     def seen(event, context):
         assert 0 < context.getRemainingTimeInMilliSeconds() <= 2000
+        context.set_state({"kept": 1})
+        context.set_instance_id("i-1")
         return {
+            "state kept": context.get_state(),
+            "instance": context.get_instance_id(),
             "event": event,
             "headers": context.headers,
             "name": context.getFunctionName(),
@@ -224,6 +230,8 @@ def test_async_and_plain_functions_see_event_and_context(run, functions):
         requests.add(found.pop("request"))
         assert len(found.pop("workflow")) == 36
         assert found == {
+            "state kept": {"kept": 1},
+            "instance": "i-1",
             "event": {"n": 1},
             "headers": {"tenantId": "user1"},
             "name": name,
@@ -263,10 +271,15 @@ def test_what_a_function_returns_becomes_json(run, functions, returned, expected
     ids=repr,
 )
 def test_what_is_not_json_fails_the_node(run, functions, returned):
+    async def later(event, context):
+        return returned
+
     functions.register(lambda event, context: returned, name="f")
-    found = failure(run(one_call("f")))
-    assert found["errorType"] == "InvalidResult"
-    assert "not JSON" in found["errorMessage"]
+    functions.register(later)
+    for name in ("f", "later"):
+        found = failure(run(one_call(name, name=name)))
+        assert found["errorType"] == "InvalidResult"
+        assert "not JSON" in found["errorMessage"]
 
 
 def nested(depth):
@@ -279,6 +292,27 @@ def nested(depth):
 def test_a_result_that_is_nested_too_deeply_fails_the_node(run, functions):
     functions.register(lambda event, context: nested(100_000), name="f")
     assert failure(run(one_call("f")))["errorType"] == "InvalidResult"
+
+
+def test_an_event_that_is_nested_too_deeply_fails_the_node(client, functions):
+    arguments = "$.x"
+    for _ in range(90):  # deeper than the input, which could be read
+        arguments = {"a": arguments}
+    functions.register(lambda event, context: 1, name="f")
+    client.create(one_call("f", arguments))
+    outcomes = [client.execute("flow", {"x": nested(depth)}) for depth in range(800, 960, 5)]
+    assert {outcome.status for outcome in outcomes} <= {"success", "fail", "rejected"}
+    found = [failure(outcome.execution) for outcome in outcomes if outcome.status == "fail"]
+    assert {each["errorType"] for each in found} <= {"RequestTooLarge"}  # none where Python goes deeper
+    assert all("nested too deeply" in each["errorMessage"] for each in found)
+
+
+def test_an_answer_that_is_nested_too_deeply_is_refused(client, functions):
+    functions.register(lambda event, context: nested(event["depth"]), name="f")
+    client.create(one_call("f", {"depth": "$.depth"}))
+    outcomes = [client.execute("flow", {"depth": depth}) for depth in range(900, 1000)]
+    assert {outcome.status for outcome in outcomes} <= {"success", "fail", "rejected"}
+    assert all("nested too deeply" in outcome.reason for outcome in outcomes if outcome.status == "rejected")
 
 
 @pytest.mark.parametrize("size", ["ascii", "unicode", "text"])
@@ -404,6 +438,8 @@ def test_registering_checks_the_signature_the_timeout_and_the_name():
         functions.register(lambda event: event)
     with pytest.raises(ValueError, match="positive"):
         functions.register(lambda event, context: event, timeout=0)
+    with pytest.raises(ValueError, match=r"partial.* has no name of its own: give name="):
+        functions.register(functools.partial(lambda event, context, more: event, more=1))
     assert not functions
 
 
@@ -501,6 +537,13 @@ def test_a_state_that_outlives_the_limit_ends_the_run_as_timeout(functions, hand
         output(run(one_call(name, name=name)))
 
 
+def test_a_run_that_is_over_its_limit_before_anybody_could_look_ends_as_timeout(functions):
+    service = Service(functions=functions, samples=False, limit=1e-9)
+    run = runner(Client(AsyncClient(service, project_id=PROJECT)))
+    for _ in range(10):
+        assert run(one_call("f1")).status == "timeout"
+
+
 def test_a_sleep_that_outlives_the_limit_ends_the_run_as_timeout(functions):
     service = Service(functions=functions, samples=False, limit=0.1)
     run = runner(Client(AsyncClient(service, project_id=PROJECT)))
@@ -522,6 +565,49 @@ def test_an_async_function_is_cancelled_at_its_timeout(run, functions):
     functions.register(careful, timeout=0.05)
     failure(run(one_call("careful")))
     assert let_go.wait(2)
+
+
+def test_an_async_function_ends_at_its_timeout_though_the_callers_loop_is_held_up(service, functions):
+    began, ended = threading.Event(), threading.Event()
+
+    async def careful(event, context):
+        began.set()
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.set()
+
+    functions.register(careful, timeout=0.05)
+    client = AsyncClient(service, project_id=PROJECT)
+
+    async def held_up():
+        await client.create(one_call("careful"))
+        task = asyncio.ensure_future(client.execute("flow", {}))
+        while not began.is_set():
+            await asyncio.sleep(0)
+        assert ended.wait(10)
+        return await task
+
+    outcome = asyncio.run(held_up())
+    assert failure(outcome.execution)["errorType"] == "FunctionTimeout"
+
+
+def test_a_timeout_that_is_over_at_once_is_one(run, functions):
+    functions.register(wait, timeout=1e-9)
+    assert failure(run(one_call("wait")))["errorType"] == "FunctionTimeout"
+
+
+def test_async_functions_that_compute_let_others_have_their_loop(run, functions):
+    order = []
+
+    async def compute(event, context):
+        order.append("call")
+        asyncio.get_running_loop().call_soon(order.append, "other")
+        time.sleep(2 * workers.BREATH)
+
+    functions.register(compute)
+    output(run(flow(state("a", *[action("compute")] * 3))))
+    assert order == ["call", "other", "call", "other", "call", "other"]
 
 
 # --- many at once --------------------------------------------------------------------------------

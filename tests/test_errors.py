@@ -6,7 +6,16 @@ import pickle
 import pytest
 
 import fgnb
-from fgnb.errors import AnswerLost, DefinitionError, FgnbError, Problem, SyntaxProblem, WorkflowNotFound, nearest
+from fgnb.errors import (
+    AnswerLost,
+    DefinitionError,
+    FgnbError,
+    Problem,
+    SweepInterrupted,
+    SyntaxProblem,
+    WorkflowNotFound,
+    nearest,
+)
 
 PROBLEM = Problem("$.states[0]", "wrong", "a")
 
@@ -35,6 +44,15 @@ def test_a_failed_runs_exception_takes_its_run_to_another_process():
     again = pickle.loads(pickle.dumps(caught.value))
     assert again.run == caught.value.run
     assert str(again) == str(caught.value)
+
+
+def test_an_interrupted_sweep_holds_its_runs():
+    runs = fgnb.RunSet([])
+    assert SweepInterrupted("stopped", runs).runs is runs
+
+
+def test_a_place_that_is_none_shows_no_line():
+    assert str(SyntaxProblem("not YAML", source="", line=0, column=1)) == "not YAML (line 0, column 1)"
 
 
 def test_a_place_beyond_the_end_is_the_end_of_what_stands_there():

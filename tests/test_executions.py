@@ -529,6 +529,27 @@ def test_large_values_of_nodes_are_cut_unless_they_are_asked_for_as_a_whole(serv
     assert whole["output"] == [["y"] * 2000] * 3
 
 
+def test_a_value_of_a_node_that_nests_deeply_is_cut_where_it_can_not_be_followed(service, functions):
+    @functions.register
+    def deep(event, context):
+        value = []
+        for _ in range(event["depth"]):
+            value = [value]
+        return value
+
+    workflow_id = create(service, normal(state("a", action("deep", {"depth": "$.depth"}))))
+    for depth in (940, 960, 980):  # how deep that is depends on the way that led there
+        execution_id = start(service, workflow_id, {"depth": depth})
+        path = f"/{workflow_id}/executions/{execution_id}"
+        while (shown := send(service, "GET", path)).status == 200 and json.loads(shown.body)["status"] == "running":
+            time.sleep(0.005)
+        if shown.status == 200:
+            (attempt,) = nodes(json.loads(shown.body))["a"]
+            assert attempt["status"] == "fail" or "[" * 300 in json.dumps(attempt["output"])
+        else:
+            assert_refused(shown, 400, "nested too deeply")
+
+
 def test_small_values_of_nodes_are_never_cut(service, functions):
     functions.register(lambda event, context: {"text": "x" * 2000}, name="small")
     workflow_id = create(service, normal(state("a", action("small"))))

@@ -359,6 +359,8 @@ def test_a_pattern_that_backtracks_without_end_is_an_error_in_time(name):
         ("a[.]c", "abc", False),
         (r"a\.c", "a.c", True),
         ("a(", "a(", False),
+        ("a{2,1}", "a", False),
+        ("[z-a]", "b", False),
     ],
 )
 def test_patterns_are_those_of_rfc_9485(pattern, string, matches):

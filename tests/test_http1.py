@@ -148,6 +148,10 @@ LOST = {
     ),
     "a body without end": (raw(OK + b"\r\n", *[bytes(9999)] * 100), "the answer has more than 100,000 bytes"),
     "a huge header": (raw(OK + b"x: ", *[b"y" * 9999] * 60), "headers have more than 131,072 bytes"),
+    "trailers without end": (
+        raw(CHUNKED + b"5\r\nhello\r\n0\r\n", *[b"x: y\r\n" * 1000] * 100),
+        "trailers have more than 131,072 bytes",
+    ),
     "headers without end": (raw(OK, *[b"x: y\r\n" * 1000] * 100), "headers have more than 131,072 bytes"),
 }  # fmt: skip
 
@@ -433,6 +437,19 @@ def test_one_event_loop_after_another(stub):
         asyncio.run(last())
         gc.collect()
     assert (server.connections, len(server.requests)) == (3, 3)
+    until(lambda: server.open == 0)
+
+
+def test_closing_on_another_event_loop_ends_it_all_the_same(stub):
+    server = stub(kept(200))
+    way = HttpTransport(server.url)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the connection is that of a loop which has ended
+        assert asyncio.run(ask(way)).status == 200
+        asyncio.run(way.aclose())
+        gc.collect()
+    with pytest.raises(ConnectionFailed, match="closed"):
+        asyncio.run(ask(way))
     until(lambda: server.open == 0)
 
 

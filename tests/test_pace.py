@@ -101,3 +101,19 @@ def test_who_is_cancelled_while_waiting_leaves_the_place_to_the_next():
         return first.cancelled() or first.done()
 
     assert asyncio.run(scenario())
+
+
+def test_who_is_cancelled_before_its_turn_takes_none():
+    async def scenario():
+        pace = Pace(1)
+        await pace.turn()
+        first, second = asyncio.create_task(pace.turn()), asyncio.create_task(pace.turn())
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.sleep(0)
+        pace.passed()
+        async with asyncio.timeout(1):
+            await second
+        return first.cancelled()
+
+    assert asyncio.run(scenario())

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ import pytest
 from fgnb.local.context import Context
 from fgnb.local.functions import FunctionFailed, Functions, failure_of, registered, result_value
 from fgnb.local.loading import load_functions
-from fgnb.local.processes import Processes
+from fgnb.local.processes import BOOT, Processes
 from tests.conftest import unmeasured
 from tests.test_kernel import Kernel
 
@@ -40,7 +41,7 @@ EXITED = {"errorMessage": "runtime process is exited", "errorType": "RuntimeExit
 def processes():
     processes = Processes(size=2)
     yield processes
-    processes.close()
+    end(processes)
 
 
 @pytest.fixture
@@ -48,6 +49,13 @@ def own():
     """Processes that no other test uses."""
     processes = Processes(size=2)
     yield processes
+    end(processes)
+
+
+def end(processes):
+    """End them; where it is measured what they pass, those that were used by themselves: who is killed can't tell."""
+    while os.environ.get("COVERAGE_PROCESS_START") and any(worker.generation is not None for worker in processes._idle):
+        failure(processes, crash, "sys.exit")
     processes.close()
 
 
@@ -157,7 +165,7 @@ def test_results_follow_the_same_rules_as_in_a_thread(processes, make):
     assert outcome(lambda: call(processes, lambda event, context: make())) == outcome(lambda: result_value(make()))
 
 
-def test_a_value_that_is_nested_too_deeply_is_refused_and_no_process_ends_for_it(processes):
+def test_a_value_that_is_nested_too_deeply_is_refused_and_no_process_ends_for_it(own):
     def nest(event, context):
         value = 1
         for _ in range(event["depth"]):
@@ -166,7 +174,7 @@ def test_a_value_that_is_nested_too_deeply_is_refused_and_no_process_ends_for_it
 
     def outcome(depth):
         try:
-            return call(processes, nest, {"depth": depth})[0]
+            return call(own, nest, {"depth": depth})[0]
         except FunctionFailed as failed:
             return failed.failure["errorType"]
 
@@ -174,7 +182,7 @@ def test_a_value_that_is_nested_too_deeply_is_refused_and_no_process_ends_for_it
     assert set(results) == {results[0], "InvalidResult"}
     assert results[-2:] == ["InvalidResult", results[0]]
 
-    assert failure(processes, echo, nest({"depth": 100_000}, None))["errorType"] == "RequestTooLarge"
+    assert failure(own, echo, nest({"depth": 100_000}, None))["errorType"] == "RequestTooLarge"
 
 
 def test_async_functions_run_on_one_loop_call_after_call(own):
@@ -243,8 +251,8 @@ def test_a_failure_in_a_notebooks_function_is_told_as_in_a_thread(processes):
     assert told == failure_of(caught.value).failure
 
 
-def test_an_async_function_fails_in_the_same_form(processes):
-    told = failure(processes, notebook(CELL.replace("def handler", "async def handler"), "acell"), {})
+def test_an_async_function_fails_in_the_same_form(own):
+    told = failure(own, notebook(CELL.replace("def handler", "async def handler"), "acell"), {})
     assert told == {
         "errorMessage": "function invocation exception, error: 'missing'",
         "errorType": "KeyError",
@@ -255,13 +263,13 @@ def test_an_async_function_fails_in_the_same_form(processes):
     }
 
 
-def test_a_failure_leaves_its_process_as_it_is(processes):
+def test_a_failure_leaves_its_process_as_it_is(own):
     def fail(event, context):
         raise ValueError("lone \ud800")
 
-    before = call(processes, pid)
-    assert failure(processes, fail)["errorMessage"] == "function invocation exception, error: lone \ud800"
-    assert call(processes, pid) == before
+    before = call(own, pid)
+    assert failure(own, fail)["errorMessage"] == "function invocation exception, error: lone \ud800"
+    assert call(own, pid) == before
 
 
 def crash(event, context):
@@ -448,7 +456,7 @@ def test_a_stream_that_fails_does_not_fail_the_call(processes, monkeypatch):
     assert call(processes, lambda event, context: print("lost")) is None
 
 
-def test_log_records_arrive_at_the_loggers_of_the_same_names(processes, caplog):
+def test_log_records_arrive_at_the_loggers_of_the_same_names(own, caplog):
     def log(event, context):
         logger = context.getLogger()
         logger.debug("no")
@@ -462,7 +470,7 @@ def test_log_records_arrive_at_the_loggers_of_the_same_names(processes, caplog):
 
     logging.getLogger("quiet").setLevel(logging.ERROR)
     with caplog.at_level(logging.INFO, "fgnb.function.logs"):
-        call(processes, log, name="logs")
+        call(own, log, name="logs")
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
         ("fgnb.function.logs", "INFO", "n is 5"),
         ("other", "WARNING", "careful"),
@@ -471,6 +479,15 @@ def test_log_records_arrive_at_the_loggers_of_the_same_names(processes, caplog):
     assert caplog.records[0].funcName == "log"
     assert caplog.records[0].step == str(object)
     assert "ValueError: bad" in caplog.text
+
+
+def test_a_log_record_that_can_not_be_told_is_reported_as_in_a_thread(own, capsys):
+    def log(event, context):
+        logging.getLogger("other").warning("%d of them", "many")
+
+    assert call(own, log) is None
+    assert "--- Logging error ---" in (told := capsys.readouterr().err)
+    assert "Message: '%d of them'" in told
 
 
 def test_a_function_may_set_the_level_of_its_logger(processes, caplog):
@@ -669,14 +686,17 @@ def test_functions_from_a_file_that_is_not_on_the_path_are_found(processes, tmp_
     del sys.modules["apart"]
 
 
-def test_a_module_that_cant_be_loaded_there_says_so(processes, tmp_path, monkeypatch):
+def test_a_module_that_cant_be_loaded_there_says_so(own, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "vanishing_module.py").write_text("def handler(event, context): return 1")
     module = importlib.import_module("vanishing_module")
     (tmp_path / "vanishing_module.py").unlink()
-    told = failure(processes, module.handler)
+    told = failure(own, module.handler)
     assert told["errorType"] == "ModuleNotFoundError"
     assert told["errorMessage"] == "function initialization exception: No module named 'vanishing_module'"
+    (tmp_path / "vanishing_module.py").write_text("raise SystemExit")
+    assert failure(own, module.handler) == EXITED
+    assert call(own, echo, 5) == 5
     del sys.modules["vanishing_module"]
 
 
@@ -696,6 +716,27 @@ def test_processes_start_when_they_are_needed_and_one_is_kept_ready():
     wait_until(lambda: len(children() - before) == 2)
     processes.close()
     assert children() <= before  # no zombie either
+
+
+def test_a_process_that_can_not_be_started_fails_its_call(monkeypatch):
+    processes = Processes(size=2)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    told = failure(processes, echo)
+    assert told["errorType"] == "RuntimeNotStarted"
+    assert "runtime process can't be started" in told["errorMessage"]
+    monkeypatch.undo()
+    processes.close()  # there is none
+    assert call(processes, echo, 5) == 5
+    processes.close()
+
+
+def test_a_process_ends_as_soon_as_nobody_holds_the_other_end():
+    here, there = socket.socketpair()
+    command = [sys.executable, "-c", BOOT, str(there.fileno()), *sys.path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[there.fileno()], start_new_session=True) as process:
+        there.close()
+        here.close()
+        assert process.wait(30) == 0
 
 
 def test_close_ends_the_calls_under_way_and_a_later_call_begins_anew(own, tmp_path):

@@ -220,6 +220,7 @@ LOST = {
     "reset": reset,
     "HTML": answer(200, b"<html>log in</html>", content_type="text/html"),
     "another form": answer(200, {"projects": "none"}),
+    "an id that leads elsewhere": answer(200, {"projects": [{"id": "../admin", "name": REGION}]}),
     "a project without an id": answer(200, {"projects": [{"name": REGION}]}),
     "a list": answer(200, []),
 }

@@ -239,6 +239,13 @@ def test_without_a_body_that_can_be_read_the_status_decides(status, reason, body
         assert str(status) in error.message
 
 
+def test_a_refusal_in_the_form_of_iam_tells_its_message():
+    client = answering(401, {"error": {"code": 401, "message": "The request you have made requires authentication."}})
+    error = called(client)
+    assert isinstance(error, errors.AuthenticationFailed)
+    assert "The request you have made requires authentication." in error.message
+
+
 @pytest.mark.parametrize("caught", [fgnb.errors.RateLimited, fgnb.errors.RequestRejected, fgnb.errors.ServiceError])
 def test_a_throttled_run_is_caught_by_its_status_and_by_its_reason(caught):
     client = answering(429, {"error_code": "APIGW.0308", "error_msg": "throttled"})

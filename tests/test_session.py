@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -9,13 +11,16 @@ import pytest
 
 import fgnb
 from fgnb import shortcuts
+from fgnb.client import blocking
 from fgnb.config import LOCAL_PROJECT
 from fgnb.errors import ConfigError, InputError
 from fgnb.local.functions import registered
 from fgnb.local.options import Options
+from fgnb.runs import pending as pending_module
 from fgnb.session import Session
 from fgnb.shortcuts import connect
 from tests.flows import flow, one_call, sleep
+from tests.workflow_stub import WorkflowStub, success
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +190,81 @@ def test_a_cancelled_arun_closes_its_connection_and_leaves_the_service_usable() 
     assert fgnb.run("order-triage", {"sku": "A-1"}).ok
 
 
+# --- runs in the background ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def held() -> Iterator[tuple[Session, threading.Event]]:
+    """A session whose service answers once it is told to."""
+    go = threading.Event()
+    stub = WorkflowStub(lambda value: success(value) if go.wait(20) else (500, {}))
+    session = connect(stub.url, project_id="p", retry_for=0, history="off")
+    yield session, go
+    go.set()
+    session.close()
+    stub.close()
+
+
+def test_a_pending_run_says_how_it_is(held: tuple[Session, threading.Event]) -> None:
+    session, go = held
+    pending = session.submit("echo", {"n": 1})
+    assert repr(pending) == f"<Run {pending.run_id} of echo: under way>"
+    with pytest.raises(TimeoutError, match=r"echo has not ended within 0\.01 s; it goes on"):
+        pending.wait(timeout=0.01)
+    go.set()
+    assert pending.wait(timeout=10).ok
+    assert repr(pending) == f"<Run {pending.run_id} of echo: success>"
+    nothing = session.submit("ecko", {})
+    with pytest.raises(fgnb.WorkflowNotFound):
+        nothing.wait(timeout=10)
+    assert repr(nothing) == f"<Run {nothing.run_id} of ecko: has ended>"
+
+
+def test_a_run_is_given_up_in_time_though_the_event_loop_does_not_answer(
+    held: tuple[Session, threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocking, "GRACE", 0.02)
+    monkeypatch.setattr(pending_module, "SETTLING", 0.02)
+    session, _ = held
+    pending = session.submit("echo", {"n": 1})
+    blocked, hold = threading.Event(), threading.Event()
+
+    async def block() -> None:
+        blocked.set()
+        hold.wait(20)
+
+    session.client.start(block())
+    assert blocked.wait(10)
+    run = pending.give_up()
+    assert run.status in ("cancelled", "unknown")
+    hold.set()
+    session.client.start(asyncio.sleep(0)).result(10)
+    assert pending.wait(timeout=10) is run, "what comes later changes nothing"
+
+
+def test_a_run_that_has_ended_is_not_painted_again_and_again(held: tuple[Session, threading.Event]) -> None:
+    session, go = held
+    go.set()
+    pending = session.submit("echo", {"n": 1})
+    pending.wait(timeout=10)
+
+    class Place:
+        from_any_thread = True
+        shown = 0
+
+        def update(self, state: object) -> None:
+            self.shown += 1
+
+        close = update
+
+    place = Place()
+    pending.show_in(place)
+    pending.show_in(None)
+    assert pending.views == [place]
+    pending.paint()
+    assert place.shown == 1
+
+
 def test_reprs_are_short_and_name_the_connection() -> None:
     connected = connect("local")
     assert repr(connected) == "<Session connected to local>"
@@ -200,6 +280,8 @@ def test_a_trace_tells_what_happened_at_each_state(local: Session) -> None:
     for asked in (run, run.execution_id):
         trace = local.trace(asked)
         assert [visit.step.id for visit in trace] == ["price", "stock", "decide", "end"]
+    assert trace[-1].step.id == "end"
+    assert repr(trace) == f"<Trace of {run.execution_id}, 4 attempts at states>"
     frame = trace.frame
     assert frame["status"].tolist() == ["success"] * 4
     assert frame["input"].iloc[0] == {"sku": "A-100", "qty": 3}
@@ -217,6 +299,16 @@ def test_a_trace_of_a_failed_run_names_the_failure(local: Session) -> None:
         run.node_errors[0].error_type,
         run.node_errors[0].error_message,
     )
+
+
+def test_a_trace_tells_what_was_given_up(local: Session) -> None:
+    ways = [
+        {"name": id, "start": id, "states": [sleep(id, seconds)]} for id, seconds in (("slow", 60), ("quick", 0.001))
+    ]
+    either = {"id": "p", "name": "p", "type": "Parallel", "branches": ways, "completion_type": "any", "end": True}
+    local.deploy(flow(either | {"transition": ""}, name="either"))
+    frame = local.trace(local.run("either")).frame.set_index("node_id")
+    assert frame["status"].to_dict() == {"p": "success", "slow": "cancelled", "quick": "success"}
 
 
 def test_a_trace_that_is_not_kept_is_said_clearly(local: Session, serve: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from fgnb.client.blocking import Client
 from fgnb.client.client import AsyncClient
 from fgnb.errors import ConfigError
+from fgnb.local import together, workers
 from fgnb.local.execution import Clock
 from fgnb.local.options import Options, read_options
 from fgnb.local.service import Service
@@ -309,6 +310,35 @@ def test_the_batch_size_limits_how_many_iterations_run_at_once(run, functions, w
     assert max(seen) == most
 
 
+def test_a_paced_loop_ends_with_its_first_failure(run, functions):
+    functions.register(lambda event, context: event["item"], name="same")
+    loop = foreach("each", batch_size=1, interval=0.01, **PLUS_ONE)
+    execution = run(whole(loop), {"arr": [1, "x", 2]})
+    assert failure(execution)["errorType"] == "TypeError"
+    assert [error.node_id for error in execution.errors] == ["each"]
+
+
+def test_of_branches_that_end_at_once_the_first_wins(run):
+    definition = whole(parallel("p", *F123, completion_type="any"))
+    for _ in range(20):
+        results = output(run(definition, {"input": 3}))["result"]
+        assert sum(result is not None for result in results) == 1
+
+
+def test_ways_that_are_refused_before_they_begin_fail_the_loop(run, functions, monkeypatch):
+    monkeypatch.setattr(together, "RAMP", 0.05)
+    release = threading.Event()
+
+    def crowd(event, context):
+        monkeypatch.setattr(workers, "MAX_LEFT_BEHIND", 0)  # as if others had been left behind meanwhile
+        release.wait(20)
+
+    functions.register(crowd, timeout=30)
+    execution = run(whole(foreach("each", **calls(action("crowd"))), functions=["crowd"]), {"arr": [1, 2]})
+    release.set()
+    assert failure(execution)["errorType"] == "TooManyStuckCalls"
+
+
 def test_many_quick_iterations_keep_their_order(run):
     assert output(run(whole(foreach("each", **PLUS_ONE)), {"arr": list(range(3000))}))["result"] == list(range(1, 3001))
 
@@ -582,6 +612,15 @@ def test_handled_errors_may_stand_in_the_answer(make, functions):
     assert kinds == ["ValueError", "ValueError", "KeyError"]
 
 
+def test_handled_errors_are_told_though_no_trace_is_kept(functions, clock):
+    answering(functions, ValueError("first"), KeyError("second"))
+    options = Options(handled_errors=True)
+    service = Service(functions=functions, samples=False, traces=0, clock=clock.clock(), options=options)
+    run = runner(Client(AsyncClient(service, project_id=PROJECT)))
+    execution = run(guarded({"error": "$.errorType == 'ValueError'", "retry_ref": "again"}, retries=[TWICE]))
+    assert [json.loads(error.error_message)["errorType"] for error in execution.errors] == ["ValueError", "KeyError"]
+
+
 # --- merge parameters, and the other options -----------------------------------------------------
 
 TWO = [state("one", action("f2", INPUT), transition="two"), state("two", action("echo", {}))]
@@ -725,12 +764,26 @@ def test_a_state_that_waits_to_be_retried_is_still_running(functions):
     assert (execution.status, [error.node_id for error in execution.errors]) == ("timeout", ["try"])
 
 
-def test_a_slow_expression_holds_up_only_its_own_run(functions):
+SEARCH = "$.a[?search(@.s,'(a|aa)+c')]"
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        [foreach("each", input_collection=SEARCH, **calls(action("f1")))],
+        [state("one", action("later"), state_data_filter={"output": SEARCH})],
+        [state("one", action("later"), transition="two"), end("two", state_data_filter={"input": SEARCH})],
+    ],
+    ids=["in a loop", "on a result", "after an async function"],
+)
+def test_a_slow_expression_holds_up_only_its_own_run(functions, states):
+    async def later(event, context):
+        return event
+
+    functions.register(later)
     service, _ = fresh(functions, limit=1)
-    slow = "$.a[?search(@.s,'(a|aa)+c')]"
-    loop = foreach("each", input_collection=slow, **calls(action("f1")))
-    service.catalog.create(whole(loop, name="slow"), PROJECT)
-    service.catalog.create(one_call("f1", name="quick"), PROJECT)
+    service.catalog.create(whole(*states, functions=["later"], name="slow"), PROJECT)
+    service.catalog.create(one_call("later", name="quick"), PROJECT)
     client = AsyncClient(service, project_id=PROJECT)
     some_time = {"a": [{"s": "a" * 22}] * 400}  # each item takes its time, but not so long that it is refused
 
@@ -777,6 +830,17 @@ def test_what_was_left_behind_changes_nothing_any_more(functions):
     visits = {visit.step.id: visit for visit in service.trace(execution.execution_id)}
     assert "next" not in visits
     assert (visits["slow"].cancelled, visits["slow"].output) == (True, None)
+
+
+def test_an_expression_that_outlives_the_limit_changes_nothing_any_more(functions):
+    service, run = fresh(functions, limit=0.1)
+    slow = sleep("slow", 0.001, transition="next") | {"state_data_filter": {"output": "$.xs[?@.n > 5]"}}
+    execution = run(whole(slow, end("next")), {"xs": [{"n": 1}] * 30_000})
+    threads = service.engine._workers._threads
+    while threads.left_behind:
+        time.sleep(0.01)
+    (visit,) = service.trace(execution.execution_id)
+    assert (execution.status, visit.failure["errorType"]) == ("timeout", "WorkflowTimeout")
 
 
 def test_a_handler_can_not_change_what_others_get(run, functions):

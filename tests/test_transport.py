@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 import warnings
@@ -15,7 +16,7 @@ import pytest
 import trustme
 
 import fgnb
-from fgnb.client import retry
+from fgnb.client import retry, transport
 from fgnb.client import source as source_module
 from fgnb.client.transport import HttpTransport
 from fgnb.errors import ConfigError, SecurityWarning
@@ -194,6 +195,13 @@ def test_an_encrypted_connection_that_the_server_closed_meanwhile_costs_no_run(s
 
     asyncio.run(two())
     assert (server.posts(), server.connections) == (2, 2)
+
+
+def test_a_folder_says_whom_to_trust_too(stub, connect, tls, tmp_path):
+    server = stub(kept(200, DONE), tls=tls)
+    run = attempt(connect(server.url, ca_bundle=tmp_path))  # nobody
+    assert (run.status, server.requests) == ("unsent", [])
+    assert "certificate verify failed" in run.reason
 
 
 def test_a_ca_bundle_that_is_none_is_refused_at_once(connect, tmp_path):
@@ -407,12 +415,35 @@ def test_a_proxy_that_is_none_is_refused_at_once_without_its_password(connect, p
     assert PASSWORD not in str(caught.value)
 
 
-@pytest.mark.parametrize("proxy", ["ftp://h", f"http://user:{PASSWORD}@h:x"])
+@pytest.mark.parametrize("proxy", ["ftp://h", f"http://user:{PASSWORD}@h:x", f"http://user:{PASSWORD}@"])
 def test_a_proxy_of_the_environment_that_is_none_is_refused_without_its_password(connect, monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(ConfigError, match="proxy") as caught:
         connect(f"http://{NAME}")
     assert PASSWORD not in str(caught.value)
+
+
+def test_a_socks_proxy_of_the_environment_says_what_it_takes(connect, monkeypatch):
+    monkeypatch.setitem(sys.modules, "socksio", None)  # as where it is not installed
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1080")
+    with pytest.raises(ConfigError, match=r"pip install 'httpx\[socks\]'"):
+        connect(f"http://{NAME}")
+
+
+def test_an_answer_behind_a_proxy_that_is_too_large_is_lost(stub, connect, monkeypatch):
+    monkeypatch.setattr(transport, "BODY_LIMIT", 100_000)
+    server = stub(answer(200, bytes(100_001)))
+    run = attempt(connect(f"http://{NAME}", proxy=server.url))
+    assert run.status == "unknown"
+    assert "the answer has more than 100,000 bytes" in run.reason
+
+
+def test_the_log_tells_of_each_request_and_of_bodies_only_if_asked_for(stub, connect, caplog):
+    server = stub(kept(200, DONE))
+    with caplog.at_level("DEBUG", "fgnb.client"):
+        connect(server.url).run(ID, {"n": "canary"})
+    assert "/sync-executions: 200 after" in caplog.text
+    assert "canary" not in caplog.text
 
 
 def test_as_many_runs_at_once_as_there_are_go_through_a_proxy(stub, connect):

@@ -33,6 +33,10 @@ class Text(str, Enum):  # noqa: UP042  # as people write it for Python 3.10
     A = "a"
 
 
+class Count(int):
+    pass
+
+
 class Loud(str):
     __slots__ = ()
 
@@ -103,6 +107,7 @@ def exact(value):
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
         (np.array(["a", 1, None], dtype=object), ["a", 1, None]),
         (np.array(5), 5),
+        (Count(5), 5),
         (np.datetime64("2026-11-22"), "2026-11-22"),
         (pd.Timestamp("2026-11-22T08:30:00Z"), "2026-11-22T08:30:00+00:00"),
         (pd.Series([1, 2], index=["x", "y"]), {"x": 1, "y": 2}),
@@ -118,6 +123,11 @@ def exact(value):
 )  # fmt: skip
 def test_what_becomes_what(value, result):
     assert exact(to_json(value)) == exact(result)
+
+
+def test_values_are_read_without_pandas_as_well(monkeypatch):
+    monkeypatch.delitem(sys.modules, "pandas")
+    assert to_json({"n": Count(5), "d": Decimal("0.5")}) == {"n": 5, "d": 0.5}
 
 
 HOLDS_ITSELF: list = []
@@ -149,6 +159,7 @@ HOLDS_ITSELF.append(HOLDS_ITSELF)
         (np.array(["2026"], dtype="datetime64[s]"), "input", "datetime64"),
         (np.datetime64("NaT", "s"), "input", "datetime64"),
         (np.longdouble(1), "input", "longdouble|float128"),
+        (pd.Series([1, 2], index=["x", "x"]), "input", "duplicate labels"),
         ({"a": pd.NA}, "input.a", "<NA> is not a JSON value; use None"),
         ({"a": pd.NaT}, "input.a", "NaT is not a JSON value; use None"),
         ([pd.Series([1, None])], "input[0][1]", "nan"),

@@ -96,6 +96,7 @@ def test_what_a_document_means(text, value):
         ("a: !!map [1]\n", 1, 4, "!!map"),
         ("a: !!seq {b: 1}\n", 1, 4, "!!seq"),
         ("? [a]\n: 1\n", 1, 3, "key"),
+        ("a: &x {n: 1}\nb:\n  <<: *x\n", 3, 3, "YAML 1.2 has no merge keys"),
         ("? {a: 1}\n: 1\n", 1, 3, "key"),
         ("a: 1\n---\nb: 2\n", 2, 1, "second document"),
         ("a: *nope\n", 1, 4, "nope"),

@@ -57,14 +57,14 @@ class Http1Transport(httpx.AsyncBaseTransport):
         """
         url = request.url
         origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
-        timeout = request.extensions.get("timeout", {})
-        connection = self._taken(origin) or await self._opened(origin, timeout.get("connect"))
+        patience = request.extensions.get("timeout", {}).get("connect")
+        connection = self._taken(origin) or await self._opened(origin, patience)
         trace = request.extensions.get("trace")
         self._busy.add(connection)
         try:
             if trace is not None:
                 await trace(SENDING, {"request": request})
-            await connection.exchange(request, timeout.get("read"))
+            await connection.exchange(request)
         except BaseException:  # cancelled as well: what comes later belongs to nobody
             connection.abort()
             raise
@@ -172,20 +172,17 @@ class _Connection(asyncio.Protocol):
         self._in_body = self._done = False
         self.reusable = False
 
-    async def exchange(self, request: httpx.Request, timeout: float | None) -> None:
+    async def exchange(self, request: httpx.Request) -> None:
         """Send a request and wait until `status`, `headers` and `body` are those of its answer."""
         self._reset()
         if not self._open:
             raise httpx.ConnectError("the server closed the connection before the request was sent")
         waiter = self._waiter = self._loop.create_future()
-        timer = None if timeout is None else self._loop.call_later(timeout, self._time_out, timeout)
         try:
             self._transport.writelines(_written(request))  # kept in no variable, since it may hold a token
             await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
         # An answer that came before the request was out: the rest would be taken for the next request.
         self.reusable = self.reusable and not self._transport.get_write_buffer_size()
         self.used = self._loop.time()
@@ -210,18 +207,13 @@ class _Connection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _time_out(self, timeout: float) -> None:
-        self.fail(httpx.ReadTimeout(f"no answer within {timeout:g} s"))
-
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # TCP and TLS both are
         self._transport = transport
         self._open = True
-        connected: socket.socket | None = transport.get_extra_info("socket")
-        if connected is None:
-            return
+        connected: socket.socket = transport.get_extra_info("socket")
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_KEEPIDLE"):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER)

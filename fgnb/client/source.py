@@ -167,7 +167,8 @@ async def at_hand(source: Source) -> Credentials:
             return
         if error is not None:
             future.set_exception(error)
-        elif credentials is not None:
+        else:
+            assert credentials is not None  # noqa: S101
             future.set_result(credentials)
 
     def fetch() -> None:

@@ -194,7 +194,8 @@ class _Compiler:
                 message = f"a loop may hold {', '.join(IN_LOOPS)} states, not {inner.kind}"
                 self.problem(f"{place}.states[{at}]", message, inner)
         return Loop(
-            items=self.filter(state.input_collection, f"{place}.input_collection", state) or _whole,
+            items=self.filter(state.input_collection, f"{place}.input_collection", state)
+            or list,  # the latter is never run
             param=self.keys(state.iteration_param, f"{place}.iteration_param", state),
             output=self.keys(state.output_collection, f"{place}.output_collection", state),
             width=state.batch_size,
@@ -280,10 +281,6 @@ class _Compiler:
     def unknown(self, place: str, kind: str, name: str, known: Iterable[str], state: State) -> None:
         hint = did_you_mean(name, known, form=QUOTED) if len(self.problems) < MAX_PROBLEMS else ""
         self.problem(place, f"there is no {kind} '{name}'{hint}", state)
-
-
-def _whole(value: Any) -> Any:
-    return value
 
 
 def _is_heavy(state: State) -> bool:

@@ -304,10 +304,10 @@ class Engine:
         results: list[Any],
         current: list[tuple[int, Track]],
     ) -> Walk:
-        while waiting:
+        while True:
             try:
                 number = waiting.popleft()
-            except IndexError:  # another thread took the last
+            except IndexError:  # not asked for before: another thread may take the last
                 return
             track = make(number)
             current[:] = [(number, track)]

@@ -210,7 +210,7 @@ def _make_encode() -> Callable[[Any], str]:
             None, python.default, json.encoder.encode_basestring, None, ": ", ", ", False, False, False
         )
         return lambda value: "".join(write(value, 0))
-    except (AttributeError, TypeError):  # another Python
+    except (AttributeError, TypeError):  # pragma: no cover  # another Python
         return python.encode
 
 

@@ -295,7 +295,7 @@ def _watch_lifeline() -> None:
         os.read(lifeline, 1)
         if sys.platform == "win32":
             os._exit(1)
-        os.killpg(0, signal.SIGKILL)
+        os.killpg(0, signal.SIGKILL)  # pragma: no cover  # it can't tell
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -249,12 +249,12 @@ class _Worker:
             return self._socket.recv(1, socket.MSG_PEEK) != b""
         except BlockingIOError:
             return True
-        except OSError:
+        except OSError:  # pragma: no cover  # where the end of a process resets its connections, as on Windows
             return False
 
     def kill(self) -> None:
         """End the process and those that its functions have started."""
-        if self._process.returncode is not None:
+        if self._process.returncode is not None:  # pragma: no cover  # waited for by another thread this instant
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended by itself
             if sys.platform == "win32":

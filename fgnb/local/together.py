@@ -125,8 +125,8 @@ async def follow_paced(
                     await sleep(interval)
                 await slots.acquire()
                 tasks.append(group.create_task(one(number)))
-    except BaseExceptionGroup as failures:
-        raise _joined(failures) from None
+    except ExceptionGroup as group:
+        raise _first([error for error in group.exceptions if isinstance(error, StatesFailed)]) from None
     return [task.result() for task in tasks]
 
 
@@ -165,11 +165,6 @@ async def _end(tasks: Collection[asyncio.Future[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _joined(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    others = [error for error in group.exceptions if not isinstance(error, StatesFailed)]
-    return others[0] if others else _first([error for error in group.exceptions if isinstance(error, StatesFailed)])
 
 
 def _first(failures: Sequence[StatesFailed]) -> StatesFailed:

@@ -265,12 +265,12 @@ class _AsyncPart:
 
     def fail(self, error: Exception) -> None:
         """End it for whoever waits, on their loop, while the function still runs."""
-        if not self.future.done():
+        if not self.future.done():  # pragma: no branch  # else it ended this instant
             self.future.set_exception(error)
 
     async def run(self, call: AsyncCall, ticket: list[float]) -> None:
         """Make the call and go on, on the loop of async functions; tell the future what came of it."""
-        part: tuple[bool, Any] | None = None
+        part: tuple[bool, Any] = False, None
         error: BaseException | None = None
         try:
             part = await self._go_on(call, ticket)
@@ -281,9 +281,9 @@ class _AsyncPart:
         def settle() -> None:
             if self.future.done():
                 return
-            if part is not None:
+            if error is None:
                 self.future.set_result(part)
-            elif error is not None:
+            else:
                 self.future.set_exception(error)
 
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -332,6 +332,7 @@ async def _await(call: AsyncCall, strand: Strand, limit: asyncio.Timeout) -> Any
         if isinstance(error, asyncio.CancelledError):
             if strand.over or limit.expired():
                 raise
-            if (task := asyncio.current_task()) is not None:
-                task.uncancel()
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101
+            task.uncancel()
         raise failure_of(error) from None

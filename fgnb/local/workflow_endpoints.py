@@ -100,7 +100,7 @@ def _saved(save: Callable[[], Entry]) -> Any:
         raise invalid(str(error)) from None
     except DefinitionError as error:
         raise invalid(_named(error.problems)) from None
-    except KeyError:  # deleted while the definition was looked at
+    except KeyError:  # pragma: no cover  # another thread deleted it while the definition was looked at
         raise not_found() from None
 
 
