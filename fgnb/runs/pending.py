@@ -149,7 +149,7 @@ class PendingRun(Watched):
         with contextlib.suppress(WaitTimeout):
             return self.future.result(SETTLING)
         with self._lock:
-            if not self.future.done():
+            if not self.future.done():  # pragma: no branch  # else it ended this instant
                 self.future.set_result(self._recording.end(outcome))
         return self.future.result()
 
