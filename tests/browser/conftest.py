@@ -163,5 +163,10 @@ def notebook(
 
 @pytest.fixture
 def committed(_server: Server, opened: Callable[[App, Path], Book]) -> Callable[[App, Path], Book]:
-    """A function that opens a copy of a notebook of the documentation."""
-    return lambda app, source: opened(app, Path(shutil.copy(source, _server.root)))
+    """A function that opens a copy of a notebook of the documentation, with its pictures."""
+
+    def start(app: App, source: Path) -> Book:
+        shutil.copytree(source.parent / "pictures", _server.root / "pictures", dirs_exist_ok=True)
+        return opened(app, Path(shutil.copy(source, _server.root)))
+
+    return start
