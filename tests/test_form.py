@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client.manager import start_new_kernel
 
+from fgnb import shortcuts
 from fgnb.client.blocking import Client
 from fgnb.client.client import AsyncClient
 from fgnb.config import settle
@@ -1313,7 +1314,8 @@ def test_the_cell_holds_the_same_input(value: dict[str, Any]) -> None:
     assert same(body.read(rest, {}), value)
 
 
-def test_the_cell_makes_the_same_run(form: Form) -> None:
+def test_the_cell_makes_the_same_run(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortcuts, "_default", None)  # which an earlier test may have closed
     form.value = {"sku": "A-100", "qty": 3, "text": "{{ x }} $y {z}"}
     form.headers = {"X-Trace": "it's {{ 7 }}"}
     form.tags = {"n": 1, "text": "1", "list": [1], "odd": "a b={{", "none": "NaN", "open": "{"}
