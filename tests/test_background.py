@@ -182,7 +182,7 @@ def test_a_loop_that_is_replaced_ends_once_it_has_done_what_it_has_to_do(loop):
     assert loop.loop is not left
     assert loop.left_behind == 1
     go.set()
-    thread = under_way.result(10)
+    thread = under_way.result(60)
     thread.join(10)
     assert (loop.left_behind, left.is_closed()) == (0, True)
 

@@ -146,8 +146,8 @@ class Kernel:
 
 
 @pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
-    """A real kernel, connected to its own embedded service, with a slow workflow."""
+def one_kernel() -> Iterator[Kernel]:
+    """A real kernel with a slow workflow in its embedded service."""
     kernel = Kernel()
     reply = kernel.run(
         f"%load_ext fgnb\nimport fgnb\nsession = fgnb.connect('local')\n{SLOW}\ndone = fgnb.deploy(slow)"
@@ -155,6 +155,13 @@ def kernel() -> Iterator[Kernel]:
     assert reply.outputs == []
     yield kernel
     kernel.stop()
+
+
+@pytest.fixture
+def kernel(one_kernel: Kernel) -> Kernel:
+    """The kernel, connected to its own embedded service, wherever an earlier test has left it."""
+    one_kernel.run("session = fgnb.connect('local')")
+    return one_kernel
 
 
 def interrupted_within_a_second(kernel: Kernel, code: str) -> Reply:

@@ -783,7 +783,7 @@ def work(event, context):
 async def main():
     processes = Processes(size=4)
     async def call(event):
-        function = Functions().register(work, timeout=4 if event == "regex" else 1000)
+        function = Functions().register(work, timeout=10 if event == "regex" else 1000)
         context = Context(
             function_name="work", project_id="", workflow_id="", execution_id="", state_id="", timeout=1
         )
@@ -806,7 +806,7 @@ def test_no_process_outlives_a_parent_that_is_killed():
         assert not any(map(gone, pids))
         parent.kill()
         parent.wait()
-        wait_until(lambda: all(map(gone, pids)), 20)
+        wait_until(lambda: all(map(gone, pids)), 40)
 
 
 FORK = """

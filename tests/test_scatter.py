@@ -231,7 +231,7 @@ def test_a_refused_signature_stops_the_workers_instead_of_locking_the_key(connec
     session = connect(stub.url, history="off")
     with pytest.raises(fgnb.SweepStopped, match="Incorrect IAM authentication") as stopped:
         swept(session, "echo", {"n": range(1000)}, executor=threads, concurrency=1)
-    assert {"success": 5}.items() <= stopped.value.runs.counts.items()
+    assert 0 < stopped.value.runs.counts["success"] <= 5
     assert len(stub.inputs) < 100
     stub.close()
 

@@ -332,6 +332,7 @@ def test_a_sweep_whose_task_is_cancelled_sends_nothing_more(slow):
     while meter.now().under_way < 1:
         time.sleep(0.001)
     future.cancel()  # while one waits for its answer, and another one for its input
+    session.client.start(asyncio.sleep(0.05)).result(10)  # the event loop has seen to it
     go.set()
     release.set()
     server.join(10)

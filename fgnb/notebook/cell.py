@@ -167,22 +167,18 @@ def _check_runs(given: Given, value: Any) -> None:
 def _wait(order: Order, pending: PendingRun, shell: InteractiveShell, session: Session) -> Any:
     given = order.given
     place = None if given.quiet else Place(pending, shell)
-    interrupted = False
     try:
         try:
             done = pending.wait(tick=place.tick if place is not None else None)
         except KeyboardInterrupt:
-            interrupted = True
             done = pending.give_up()
+            _keep(given, shell, done)
+            raise RunInterrupted(describe_failure(done), done) from None
     except BaseException:
         if place is not None:
             place.end()
         raise
     _keep(given, shell, done)
-    if interrupted:
-        if place is not None:
-            place.end()
-        raise RunInterrupted(describe_failure(done), done) from None
     if place is not None:
         _learn(place, done, session)
     if not given.no_check and not done.ok:
