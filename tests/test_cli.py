@@ -475,7 +475,7 @@ def test_warnings_are_one_line_each(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         warnings.simplefilter("always")
         result = fgnb("workflows", "--profile", "here")
     assert result.exit_code == 0
-    (line,) = [line for line in result.stderr.splitlines() if "warning" in line]
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("fgnb: warning: ")]
     assert line.startswith("fgnb: warning: profile 'here' of ")
     assert "'timeuot' is not a setting and was passed over; did you mean 'timeout'?" in line
 

@@ -247,7 +247,7 @@ def test_a_history_that_can_not_keep_the_promise_of_a_named_sweep_stops_it(conne
     database.close()
     with pytest.raises(fgnb.SweepStopped, match=r"no room\. A sweep with a name promises") as stopped:
         swept(session, "echo", {"n": range(1, 1000)}, executor=threads, name="a")
-    assert {run.input["n"] for run in stopped.value.runs} == set(sent(stub)) - {0}
+    assert {run.input["n"] for run in stopped.value.runs if run.status != "cancelled"} == set(sent(stub)) - {0}
     assert 300 not in sent(stub)
 
 

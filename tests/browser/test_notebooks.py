@@ -7,8 +7,9 @@ from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONG = 120  # seconds that one cell may take
-# What the README and the notebooks, which are stored without results, show to who reads them on GitHub: a picture of a
-# cell, once this or another one has run. FGNB_PICTURES=folder leaves them there; notebooks/pictures/ has them in 64 colours.
+# What the README and the notebooks, which are stored without results, show to who reads them on GitHub: a picture of
+# a cell, once this or another one has run. FGNB_PICTURES=folder leaves them there; notebooks/pictures/ has them in 64
+# colours.
 SHIPPED = {
     ("quickstart", "fail"): ("fail", "cell"),
     ("forms", "run"): ("form", "form"),
