@@ -217,8 +217,8 @@ class Session(Registry):
         """Run a workflow over many inputs, so many at once; never raises for a failed run.
 
         Each run is recorded in the history before it is sent and again when it ends. A rate limit (429)
-        slows all of them down instead of failing any; so does a service that can't be reached, for as
-        long as the session's ``retry_for``.
+        slows all of them down instead of failing any, for as long as the session's ``retry_for``; a
+        connection that does not come up is tried three times.
 
         Args:
             workflow: its name or id.

@@ -105,6 +105,16 @@ def test_the_input_may_be_a_file(tmp_path: Path, name: str, text: str) -> None:
     assert json.loads(result.stdout)["output"]["sku"] == "A-1"
 
 
+def test_a_file_that_is_given_as_the_input_itself_is_told_how(tmp_path: Path) -> None:
+    path = tmp_path / "order.yaml"
+    path.write_text("sku: A-100\n")
+    for source in (str(path), "-"):
+        result = fgnb("run", "order-triage", "-i", source)
+        assert result.exit_code == 2
+        assert f"To read it from there: -i @{source}" in result.stderr
+    assert "read it from there" not in fgnb("run", "order-triage", "-i", "{sku").stderr
+
+
 def test_the_input_may_come_in() -> None:
     for text in ('{"sku": "A-1"}', "sku: A-1\n"):
         result = CliRunner().invoke(main, ["run", "order-triage", "-i", "@-", "--json"], input=text)

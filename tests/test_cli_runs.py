@@ -97,6 +97,12 @@ def test_sweep_exits_with_1_if_a_run_fails_and_shows_it(orders, tmp_path):
     assert done.exit_code == 1
     told = json.loads(done.output)
     assert (told["runs"], told["counts"]) == (2, {"success": 1, "fail": 1})
+    orders.write_text("sku,qty\n" + "A-100,1\n" + "Z-1,2\n" * 15)
+    shown = fgnb("sweep", "order-triage", orders).output
+    assert "Those that did not succeed:\n15 runs of order-triage: 15 fail" in shown
+    assert "more; -o FILE writes all" in shown
+    again = fgnb("sweep", "order-triage", orders, "-o", tmp_path / "again.jsonl").output
+    assert f"more; all are in {tmp_path / 'again.jsonl'}" in " ".join(again.split())
     done = fgnb("sweep", "order-triage", orders)
     assert done.exit_code == 1
     assert "Z-1" in done.output
@@ -178,6 +184,15 @@ def test_tables_have_no_escape_sequences_where_nobody_wants_any(orders):
     done = subprocess.run(command, env={**os.environ, "FORCE_COLOR": "1"}, capture_output=True, check=True)
     assert b"order-triage" in done.stdout
     assert b"\x1b" not in done.stdout
+
+
+def test_history_says_that_it_shows_the_newest_only(tmp_path):
+    write_runs([make_run(run_id=f"r{n:02}", submitted_at=datetime.now(UTC)) for n in range(21)], tmp_path / "r.jsonl")
+    fgnb("history", "--import", tmp_path / "r.jsonl")
+    lines = fgnb("history").output.splitlines()
+    assert len(lines) == 22  # the heads, 20 runs, and this:
+    assert lines[-1] == "The newest 20; there are more: --limit N, or -o FILE for all."
+    assert len(fgnb("history", "--limit", "21").output.splitlines()) == 22
 
 
 def test_history_imports_runs_of_elsewhere_once_masked_and_prunes(tmp_path):

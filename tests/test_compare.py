@@ -458,6 +458,15 @@ def test_timing_is_of_the_pairs_that_succeeded():
     assert compare(RunSet(), RunSet()).timing.isna().all(axis=None)
 
 
+def test_two_durations_are_told_in_one_unit():
+    def told(before, after):
+        pair = (RunSet([run(input=1, elapsed=elapsed)]) for elapsed in (before, after))
+        return plain(compare(*pair))[1]
+
+    assert "median 0.97 → 1.26 ms (×1.30)" in told(0.00097, 0.00126)
+    assert "median 0.5 s → 1.500 s" in told(0.5, 1.5).replace("0.500 s", "0.5 s")
+
+
 def test_by_tells_for_which_inputs_something_changed(swept):
     after = RunSet(run(input=one.input, output={"total": 1}) if one.input["sku"] == "B" else one for one in swept)
     comparison = swept.compare(after)

@@ -107,6 +107,10 @@ PLOTS = {
 }
 
 
+def test_what_can_be_drawn_is_said():
+    assert repr(of(2).plot) == "<plots of 2 runs: .elapsed(), .timeline(), .outcomes(), .parallel()>"
+
+
 @pytest.mark.parametrize("name", PLOTS)
 @pytest.mark.parametrize("count", [1, 2, 30, 900])
 def test_each_plot_draws_in_the_axes_it_is_given_and_returns_them(name, count):

@@ -137,6 +137,8 @@ def test_a_bad_file_is_named_and_nothing_is_deployed(
 def test_what_is_neither_file_nor_mapping_is_refused() -> None:
     with pytest.raises(fgnb.InputError, match="a definition is a file or a mapping, not a list"):
         fgnb.deploy([1])  # type: ignore[arg-type]
+    with pytest.raises(fgnb.InputError, match="this is a text of several lines: parse it first"):
+        fgnb.validate("name: x\nmode: EXPRESS\n")
 
 
 def test_workflows_are_a_frame_by_name() -> None:

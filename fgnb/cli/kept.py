@@ -58,16 +58,19 @@ def history(
         return
     if output is not None:
         check_name(output)
-    elif not as_json:
-        limit = SHOWN if limit is None else limit
+    shortened = output is None and not as_json and limit is None
     chosen = {name: json_or_text(value) for name, _, value in (text.partition("=") for text in tags)}
-    runs = kept.select(workflow, status=list(status) or None, since=since, tags=chosen or None, name=name, limit=limit)
+    most = SHOWN + 1 if shortened else limit  # one more, which tells that there are more
+    runs = kept.select(workflow, status=list(status) or None, since=since, tags=chosen or None, name=name, limit=most)
     if output is not None:
         write_runs(runs, output)
         click.echo(f"{output} has {counted(len(runs), 'run')}")
     elif as_json:
         for run in runs:
             click.echo(jsontext.dumps(record_of(run)))
+    elif shortened and len(runs) > SHOWN:
+        _show(runs[-SHOWN:])
+        click.echo(f"The newest {SHOWN}; there are more: --limit N, or -o FILE for all.")
     else:
         _show(runs)
 

@@ -11,7 +11,7 @@ import click
 
 from fgnb.cli.completing import workflows
 from fgnb.cli.group import INTERRUPTED, Where, as_json_option, connected, connection
-from fgnb.errors import RunInterrupted
+from fgnb.errors import InputError, RunInterrupted
 
 
 @click.command(short_help="Run a workflow and show the result.")
@@ -54,7 +54,14 @@ def _read_input(source: str) -> Any:
     if source == "@-":
         with click.open_file("-", encoding="utf-8") as stream:
             return read_text(stream.read(), "what came in")
-    return read_file(Path(source[1:])) if source.startswith("@") else jsontext.loads(source)
+    if source.startswith("@"):
+        return read_file(Path(source[1:]))
+    try:
+        return jsontext.loads(source)
+    except InputError as error:
+        if source == "-" or Path(source).is_file():
+            raise InputError(f"{error}\nTo read it from there: -i @{source}") from None
+        raise
 
 
 def _width() -> int:

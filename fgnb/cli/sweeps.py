@@ -50,6 +50,7 @@ def sweep(
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from fgnb.cli.tables import inputs_in
     from fgnb.render.progress import line
+    from fgnb.render.runset import show
     from fgnb.runs.files import check_name, write_runs
 
     if retry_unknown and not resume:
@@ -78,7 +79,9 @@ def sweep(
     else:
         click.echo(line(progress))
         if len(runs) and runs.counts.get("success", 0) < len(runs):
-            click.echo(runs.filter(lambda run: not run.ok)._repr_mimebundle_()["text/plain"])
+            click.echo("Those that did not succeed:")
+            failed = runs.filter(lambda run: not run.ok)
+            click.echo(show(failed, rest=f"all are in {output}" if output else "-o FILE writes all")["text/plain"])
         if output is not None:
             click.echo(f"{output} has {counted(len(runs), 'run')}")
     if stopped is not None:

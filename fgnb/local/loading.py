@@ -90,6 +90,8 @@ def load_definition(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     """Return a valid definition from a YAML or JSON file, or the definition itself; see `validate`."""
     if isinstance(source, Mapping):
         value = to_json(source, root="$")
+    elif isinstance(source, str) and "\n" in source:
+        raise InputError("a definition is a file's name or a mapping; this is a text of several lines: parse it first")
     elif isinstance(source, (str, Path)):
         value = read_file(Path(source))
     else:

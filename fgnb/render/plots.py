@@ -51,6 +51,10 @@ class Plots:
     def __init__(self, runs: RunSet) -> None:
         self._runs = runs
 
+    def __repr__(self) -> str:
+        names = [name for name, member in vars(type(self)).items() if callable(member) and not name.startswith("_")]
+        return f"<plots of {counted(len(self._runs), 'run')}: .{'(), .'.join(names)}()>"
+
     @property
     def _frame(self) -> pd.DataFrame:
         return self._runs.frame

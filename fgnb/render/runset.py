@@ -17,8 +17,11 @@ _HEAD = ("run_id", "workflow", "status", "elapsed", "input", "output or error")
 _GAP = ("…", *[""] * (len(_HEAD) - 1))
 
 
-def show(runs: RunSet, rows: int = ROWS) -> dict[str, str]:
-    """Return the set as a MIME bundle, with so many `rows`: of more runs, the first and the last."""
+def show(runs: RunSet, rows: int = ROWS, *, rest: str = "see .frame") -> dict[str, str]:
+    """Return the set as a MIME bundle, with so many `rows`: of more runs, the first and the last.
+
+    `rest` says where those are that it does not show.
+    """
     if not len(runs):
         return listing("no runs")
     counts = ", ".join(f"{count:,} {status}" for status, count in runs.counts.items())
@@ -38,7 +41,7 @@ def show(runs: RunSet, rows: int = ROWS) -> dict[str, str]:
         )
         for run_id, workflow, status, *rest in told
     ]
-    more = f"… {len(runs) - rows:,} more; see .frame" if len(runs) > rows else ""
+    more = f"… {len(runs) - rows:,} more; {rest}" if len(runs) > rows else ""
     kept = [number for number, name in enumerate(_HEAD) if not (single and name == "workflow")]
     head, rows_kept, cells_kept = ([[row[n] for n in kept] for row in each] for each in ([_HEAD], told, cells))
     quantiles = ", ".join(f"{name} {elapsed_text(value)}" for name, value in runs.timing.items())

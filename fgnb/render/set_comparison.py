@@ -39,11 +39,15 @@ def _timing(comparison: SetComparison) -> list[str]:
     timing = comparison.timing
     if timing["before"].isna().any():
         return []
-    parts = [
-        f"{name} {elapsed_text(row['before'])} → {elapsed_text(row['after'])} (×{row['ratio']:.2f})"
-        for name, row in timing.iterrows()
-    ]
+    parts = [f"{name} {_change(row['before'], row['after'])} (×{row['ratio']:.2f})" for name, row in timing.iterrows()]
     return [f"elapsed: {', '.join(parts)}"]
+
+
+def _change(before: float, after: float) -> str:
+    """Return two durations in one unit, so that they can be compared by eye."""
+    if max(before, after) < 0.9995:
+        return f"{before * 1000:.3g} → {after * 1000:.3g} ms"
+    return f"{elapsed_text(before)} → {elapsed_text(after)}"
 
 
 def _flipped(comparison: SetComparison) -> Table:

@@ -191,8 +191,8 @@ class History:
                 )
             if count and not resume:
                 raise InputError(
-                    f"a sweep '{name}' has {counted(count, 'run')} in the history: resume=True goes on with it,"
-                    " or take another name"
+                    f"a sweep '{name}' has {counted(count, 'run')} in the history: resume=True (--resume at the"
+                    " command line) goes on with it, or take another name"
                 )
             return number
 
