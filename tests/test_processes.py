@@ -774,6 +774,7 @@ def work(event, context):
     sys.__stdout__.write(f"{{os.getpid()}}\\n")
     sys.__stdout__.flush()
     if event == "regex":
+        time.sleep(0.5)  # what was printed goes out by a thread, which gets no turn during the match
         re.match({PATTERN!r}, {TEXT!r})
     while event == "loop":
         pass
