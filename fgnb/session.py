@@ -119,10 +119,8 @@ class Session(Registry):
         except Interrupted as interrupted:
             run = recording.end(interrupted.outcome)
             raise RunInterrupted(describe_failure(run), run) from None
-        except (
-            KeyboardInterrupt
-        ):  # one more, in the instant of the first: the run may be under way, and keeps its record
-            raise
+        except KeyboardInterrupt:
+            raise  # one more, in the instant of the first: the run may be under way, and keeps its record
         except BaseException:
             recording.discard()
             raise

@@ -37,9 +37,9 @@ def show(runs: RunSet, rows: int = ROWS, *, rest: str = "see .frame") -> dict[st
             html.one_line(run_id, html.MUTED),
             html.one_line(workflow),
             html.status(status) if status else "",
-            *map(html.one_line, rest),
+            *map(html.one_line, others),
         )
-        for run_id, workflow, status, *rest in told
+        for run_id, workflow, status, *others in told
     ]
     more = f"… {len(runs) - rows:,} more; {rest}" if len(runs) > rows else ""
     kept = [number for number, name in enumerate(_HEAD) if not (single and name == "workflow")]
